@@ -1,0 +1,145 @@
+import type { ManagedClusterModuleSpec } from '../src/api/index.js';
+import type { Assessment } from '../src/domain/assess-cluster.js';
+import { resolveKernel } from '../src/domain/effective-module.js';
+import { isMassRemoval, summarizeFleet, type Exception, type FleetSummary, type Removals } from '../src/domain/fleet-summary.js';
+import type { ImageNeed, Observation, ObserveInput, SpecProblem } from '../src/domain/process.js';
+import { revisionHash, type Pin, type Revision } from '../src/domain/revision.js';
+import { effectivePolicy } from '../src/domain/rollout-policy.js';
+import type { ClusterView, WorkView } from '../src/domain/views.js';
+import { validateManagedClusterModule } from '../src/domain/validate-mcm.js';
+import type { Deps } from './deps.js';
+import { lookAt, type SpokeLook } from './fleet-look.js';
+import { readModuleSource, type SourceModule } from './module-source.js';
+
+export const SYNC_TIMEOUT_MS = 60_000;
+const PROBLEMS_SHOWN = 20;
+const SAMPLE = 10;
+
+type ObserveDeps = Pick<Deps, 'api' | 'fleet' | 'sha256' | 'now' | 'defaultSettleMs'>;
+
+/**
+ * Looks at the module and its fleet: what the spec asks for, which images have no digest yet, where each cluster stands, what must be removed. Reads one object; the
+ * rest comes from the watch caches. The answer is bounded whatever the size of the fleet.
+ */
+export const createObserve =
+  (deps: ObserveDeps) =>
+  async (input: ObserveInput): Promise<Observation> => {
+    await deps.fleet.whenSynced(SYNC_TIMEOUT_MS);
+    const source = await readModuleSource(deps, input);
+    if (source === undefined) return gone(deps, input.name);
+    const problems = validateManagedClusterModule({ metadata: { name: source.name }, spec: source.spec });
+    if (problems.length > 0) return invalid(deps, source, problems);
+    return observeModule(deps, source, input);
+  };
+
+function gone({ fleet }: ObserveDeps, name: string): Observation {
+  const works = fleet.worksOf(name);
+  return { kind: 'gone', published: works.size, sample: [...works.keys()].sort().slice(0, SAMPLE) };
+}
+
+function invalid(deps: ObserveDeps, source: SourceModule, problems: readonly SpecProblem[]): Observation {
+  const { uid, generation, remembered } = source;
+  const look = lookAt(deps, { ...lookOptions(source, undefined, []), patience: effectivePolicy(undefined, deps.defaultSettleMs) });
+  const fleet = summarizeFleet(
+    look.selected().map((c) => look.spoke(c).assessment),
+    deps.fleet.worksOf(source.name).size,
+  );
+  return { kind: 'invalid', uid, generation, problems: problems.slice(0, PROBLEMS_SHOWN).map(({ path, message }) => ({ path, message })), fleet, remembered };
+}
+
+const lookOptions = (source: SourceModule, revision: Revision | undefined, imageProblems: ObserveInput['imageProblems']) => ({
+  name: source.name,
+  selector: source.spec.selector,
+  revision,
+  imageProblems,
+  ownerUid: source.uid,
+});
+
+function observeModule(deps: ObserveDeps, source: SourceModule, input: ObserveInput): Observation {
+  const { name, spec, uid, generation, remembered } = source;
+  const policy = effectivePolicy(spec.rollout, deps.defaultSettleMs);
+  const moduleSpec = spec.moduleSpec ?? { selector: {} };
+  const hash = revisionHash({ spokeNamespace: spec.spokeNamespace, moduleSpec }, deps.sha256);
+  const revision = deps.fleet.revisionsOf(name).find((r) => r.hash === hash);
+  const look = lookAt(deps, { ...lookOptions(source, revision, input.imageProblems), patience: policy });
+  const selected = look.selected();
+  const spokes = selected.map((cluster) => look.spoke(cluster));
+  const pins = revision?.pins ?? {};
+  const needed = neededImages(deps, source, selected);
+  return {
+    kind: 'module',
+    uid,
+    generation,
+    policy,
+    revision: { hash, name: revision?.name, number: revision?.number },
+    needs: needed.flatMap((need) => withoutPinned(need, pins)),
+    pinned: boundedPins(needed, pins),
+    pinnedCount: Object.keys(pins).length,
+    needsNoImage: moduleSpec.moduleLoader === undefined,
+    fleet: summary(deps, name, spokes),
+    removals: removals(deps, name, new Set(selected.map((c) => c.name))),
+    remembered,
+  };
+}
+
+function summary({ fleet }: ObserveDeps, name: string, spokes: readonly SpokeLook[]): FleetSummary {
+  const partial = spokes.flatMap(partlyServed);
+  return summarizeFleet(
+    spokes.map((s): Assessment => s.assessment),
+    fleet.worksOf(name).size,
+    partial,
+  );
+}
+
+/** Kernels that a served cluster has to do without. An excluded cluster says so itself. */
+function partlyServed({ cluster, desired, assessment }: SpokeLook): Exception[] {
+  if (assessment.state === 'Excluded' || assessment.state === 'Offline' || desired === undefined) return [];
+  return desired.problems.map(({ kernel, reason, message }) => ({ cluster: cluster.name, kernel, reason, message, state: assessment.state }));
+}
+
+/** The distinct images of the fleet's kernels, each once, whoever needs it. */
+function neededImages({ sha256 }: ObserveDeps, { name, spec }: SourceModule, selected: readonly ClusterView[]): ImageNeed[] {
+  const moduleSpec = spec.moduleSpec;
+  if (moduleSpec?.moduleLoader === undefined) return [];
+  const kernels = [...new Set(selected.flatMap((c) => (c.accepted && !c.deleting ? (c.kernels ?? []) : [])))].sort();
+  const byImage = new Map<string, ImageNeed & { kernels: string[] }>();
+  for (const kernel of kernels) {
+    const effective = resolveKernel({ moduleSpec, modName: name, modNamespace: spec.spokeNamespace, kernel });
+    if ('problem' in effective) continue;
+    const image = effective.containerImage;
+    const known = byImage.get(image);
+    if (known !== undefined) known.kernels.push(kernel);
+    else byImage.set(image, { ...describeNeed(spec, image, sha256), tls: effective.registryTLS, kernels: [kernel] });
+  }
+  return [...byImage.values()];
+}
+
+const describeNeed = ({ moduleSpec }: ManagedClusterModuleSpec, image: string, sha256: ObserveDeps['sha256']) => ({
+  key: sha256(JSON.stringify([image, moduleSpec?.imageRebuildTriggerGeneration ?? null])).slice(0, 16),
+  image,
+  secretName: moduleSpec?.imageRepoSecret?.name || undefined,
+});
+
+const withoutPinned = (need: ImageNeed, pins: Revision['pins']): ImageNeed[] => {
+  const kernels = need.kernels.filter((k) => pins[k] === undefined);
+  return kernels.length === 0 ? [] : [{ ...need, kernels }];
+};
+
+const boundedPins = (needed: readonly ImageNeed[], pins: Revision['pins']): Pin[] =>
+  needed.flatMap(({ kernels }) => kernels.flatMap((kernel) => { const pin = pins[kernel]; return pin === undefined ? [] : [{ kernel, ...pin }]; })).slice(0, 100);
+
+/** ManifestWorks of ours on clusters that the selector does not match any more, or that are gone. */
+export function removals({ fleet, sha256 }: Pick<ObserveDeps, 'fleet' | 'sha256'>, name: string, selected: ReadonlySet<string>): Removals {
+  const works = fleet.worksOf(name);
+  const clusters = deselected(works, selected);
+  return {
+    count: clusters.length,
+    published: works.size,
+    token: sha256(clusters.join('\n')).slice(0, 12),
+    sample: clusters.slice(0, SAMPLE),
+    held: isMassRemoval(clusters.length, works.size),
+  };
+}
+
+export const deselected = (works: ReadonlyMap<string, WorkView>, selected: ReadonlySet<string>): string[] =>
+  [...works.values()].flatMap((w) => (selected.has(w.cluster) || w.deleting ? [] : [w.cluster])).sort();

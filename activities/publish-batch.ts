@@ -1,0 +1,89 @@
+import { Context } from '@temporalio/activity';
+import { Fault, isFault } from '../src/domain/fault.js';
+import { renderManifestWork } from '../src/domain/manifest-work.js';
+import type { Outcome, PublishInput, PublishResult } from '../src/domain/process.js';
+import type { Problem } from '../src/domain/reasons.js';
+import { resources } from '../src/kube/index.js';
+import type { Deps } from './deps.js';
+import { SYNC_TIMEOUT_MS } from './observe.js';
+import { lookAtWave, type WaveLook } from './wave-look.js';
+
+const AT_ONCE = 16;
+
+type PublishDeps = Pick<Deps, 'api' | 'fleet' | 'sha256' | 'now'>;
+type Written = { readonly kind: 'written' | 'unchanged' } | { readonly kind: 'setAside'; readonly outcome: Outcome };
+
+/** What a retry resumes from: the whole partial result, since a cursor alone would lose the outcomes. */
+interface Progress {
+  readonly written: string[];
+  readonly unchanged: string[];
+  readonly setAside: Outcome[];
+}
+
+/**
+ * Publishes one batch: each cluster's ManifestWork is rendered at the rollout's revision and applied when it differs from what stands there. Every cluster is judged
+ * again right before its write, so one that went offline since the plan is set aside. Safe to run twice.
+ */
+export const createPublishBatch =
+  (deps: PublishDeps) =>
+  async (input: PublishInput): Promise<PublishResult> => {
+    await deps.fleet.whenSynced(SYNC_TIMEOUT_MS);
+    const context = Context.current();
+    const earlier = context.info.heartbeatDetails as Progress | undefined;
+    const progress: Progress = earlier ?? { written: [], unchanged: [], setAside: [] };
+    const look = await lookAtWave(deps, input);
+    if (look === undefined) throw new Fault('Invalid', `Module ${input.name} is gone; nothing more is published for it.`);
+    const done = new Set([...progress.written, ...progress.unchanged, ...progress.setAside.map((o) => o.cluster)]);
+    const queue = input.clusters.filter((c) => !done.has(c));
+    const work = async (): Promise<void> => {
+      for (let cluster = queue.shift(); cluster !== undefined; cluster = queue.shift()) {
+        context.cancellationSignal.throwIfAborted();
+        const result = await publishOne(deps, look, input, cluster);
+        if (result.kind === 'setAside') progress.setAside.push(result.outcome);
+        else progress[result.kind].push(cluster);
+        context.heartbeat(progress);
+      }
+    };
+    const workers = await Promise.allSettled(Array.from({ length: Math.min(AT_ONCE, queue.length) }, work));
+    const failed = workers.find((w) => w.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    return progress;
+  };
+
+async function publishOne(deps: PublishDeps, look: WaveLook, input: PublishInput, name: string): Promise<Written> {
+  const aside = (state: Outcome['state'], problem: Problem | undefined): Written => ({ kind: 'setAside', outcome: { cluster: name, state, problem } });
+  const cluster = deps.fleet.clusters.get(name);
+  if (cluster === undefined || !look.isSelected(cluster))
+    return aside('Excluded', { reason: 'ClusterDeleting', message: `Cluster ${name} is not selected any more. Nothing is published to it.` });
+  const { desired, assessment } = look.spoke(cluster);
+  const nudged = input.nudge !== undefined && assessment.state === 'Failed' && desired?.kind === 'content';
+  if (!assessment.behind && !nudged) {
+    if (assessment.final && assessment.state !== 'Loaded' && assessment.state !== 'NoNodes') return aside(assessment.state, assessment.problem);
+    return { kind: 'unchanged' };
+  }
+  if (desired?.kind !== 'content') return aside('Excluded', assessment.problem);
+  const work = renderManifestWork(desired.module, {
+    cluster: name,
+    revision: look.revision.name,
+    workflow: input.workflowId,
+    publishedAt: new Date(deps.now()).toISOString(),
+    ownerUid: look.source.uid,
+    retry: input.nudge,
+  });
+  try {
+    deps.fleet.works.put(await deps.api.apply(resources.manifestWorks, work));
+    return { kind: 'written' };
+  } catch (error) {
+    const problem = refusal(error, name);
+    if (problem === undefined) throw error;
+    return aside('Failed', problem);
+  }
+}
+
+/** A refusal that concerns this cluster alone. The others of the batch go on; what concerns the API server as a whole is thrown. */
+function refusal(error: unknown, cluster: string): Problem | undefined {
+  if (isFault(error, 'Missing'))
+    return { reason: 'ClusterNotAccepted', message: `The hub has no namespace ${cluster} for cluster ${cluster}. The registration controller makes it when the cluster is accepted.` };
+  if (isFault(error, 'Invalid')) return { reason: 'ApplyFailed', message: `The hub refused the ManifestWork of cluster ${cluster}: ${error.message}` };
+  return undefined;
+}

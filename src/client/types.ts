@@ -1,0 +1,198 @@
+import type { ManagedClusterModule, ManagedClusterModuleSpec } from '../api/index.js';
+import type { ClusterState } from '../domain/cluster-state.js';
+import type { ModuleStatus } from '../domain/module-status.js';
+import type { RolloutRecord } from '../domain/process.js';
+import type { Reason } from '../domain/reasons.js';
+
+/** A module to start without a ManagedClusterModule object: its name and spec, or a whole manifest that has both. */
+export type StartInput =
+  | { readonly name: string; readonly spec: ManagedClusterModuleSpec; readonly mcm?: undefined }
+  | { readonly mcm: unknown; readonly name?: undefined; readonly spec?: undefined };
+
+export interface Started {
+  readonly name: string;
+  readonly workflowId: string;
+  readonly runId: string;
+}
+
+/** Who asks, and why: recorded with the decision. */
+export interface Person {
+  readonly by: string;
+  readonly reason?: string | undefined;
+}
+
+export interface StatusAnswer extends ModuleStatus {
+  /** `workflow`: current. `object`: what the ManagedClusterModule's status said last, since no workflow answered. */
+  readonly source: 'workflow' | 'object';
+  /** Why the answer does not come from the workflow. */
+  readonly note: string | undefined;
+  /** `metadata.generation` of the object now; undefined for a headless module. `generation` is the one that was last looked at. */
+  readonly desiredGeneration: number | undefined;
+}
+
+export interface ModuleListItem {
+  readonly name: string;
+  readonly headless: boolean;
+  readonly phase: string;
+  /** Undefined: nobody could tell. */
+  readonly selected: number | undefined;
+  readonly loaded: number | undefined;
+  readonly failed: number | undefined;
+  readonly offline: number | undefined;
+  readonly revision: string | undefined;
+  /** Whether a workflow looks after it; undefined when Temporal did not answer. */
+  readonly running: boolean | undefined;
+  /** RFC 3339. */
+  readonly createdAt: string | undefined;
+}
+
+export interface ModuleList {
+  readonly modules: readonly ModuleListItem[];
+  /** What the list may lack, a sentence each. */
+  readonly notes: readonly string[];
+}
+
+export interface KernelNote {
+  readonly kernel: string;
+  readonly reason: Reason;
+  readonly message: string;
+}
+
+/** One selected cluster, as the hub's API server shows it now. */
+export interface ClusterRow {
+  readonly cluster: string;
+  readonly kernels: readonly string[];
+  readonly state: ClusterState;
+  readonly reason: Reason | undefined;
+  readonly message: string | undefined;
+  /** Since when it has been so, as far as the hub knows. RFC 3339. */
+  readonly since: string | undefined;
+  /** What stands in its ManifestWork. */
+  readonly revision: string | undefined;
+  readonly contentHash: string | undefined;
+  /** The hub would write its ManifestWork now. */
+  readonly behind: boolean;
+  /** Kernels of a served cluster that have no image. */
+  readonly kernelNotes: readonly KernelNote[];
+}
+
+export const PLAN_ACTIONS = ['create', 'update', 'unchanged', 'remove', 'offline', 'excluded'] as const;
+/** `offline`: the cluster keeps what it has and catches up when it returns. `excluded`: it gets nothing, and the row says why. */
+export type PlanAction = (typeof PLAN_ACTIONS)[number];
+
+export interface PlannedKernel {
+  readonly kernel: string;
+  readonly image: string;
+  /** Undefined: the tag would be resolved first. */
+  readonly digest: string | undefined;
+}
+
+export interface PlannedCluster {
+  readonly cluster: string;
+  readonly action: PlanAction;
+  readonly kernels: readonly PlannedKernel[];
+  readonly reason: Reason | undefined;
+  readonly message: string | undefined;
+  readonly kernelNotes: readonly KernelNote[];
+}
+
+export interface PlannedImage {
+  readonly image: string;
+  readonly kernels: readonly string[];
+  readonly clusters: number;
+  /** `pinned`: the revision has its digest. `would be resolved`: the tag is looked up first. `missing`: the last look-up failed. */
+  readonly state: 'pinned' | 'would be resolved' | 'missing';
+  readonly digest: string | undefined;
+  readonly message: string | undefined;
+}
+
+/** What would change if this manifest were applied now. */
+export interface ModulePreview {
+  readonly name: string;
+  /** A ManagedClusterModule of this name exists. */
+  readonly exists: boolean;
+  readonly revision: { readonly name: string; readonly recorded: boolean; readonly current: string | undefined };
+  readonly counts: Readonly<Record<PlanAction, number>>;
+  readonly clusters: readonly PlannedCluster[];
+  readonly images: readonly PlannedImage[];
+  /** So many clusters would lose the module at once that the hub waits for a person. */
+  readonly removalHeld: boolean;
+}
+
+/** Something that happened to one cluster in one wave. */
+export interface ClusterEvent {
+  /** RFC 3339, by Temporal's clock. */
+  readonly at: string;
+  /** `published`, `unchanged` (it had the content already), `behind` (to be published again), or the state in which its part ended. */
+  readonly what: string;
+  readonly revision: string;
+  readonly kind: 'rollout' | 'catch-up';
+  readonly number: number;
+  readonly reason: string | undefined;
+  readonly message: string | undefined;
+  readonly workflowId: string;
+  readonly runId: string;
+}
+
+export interface ModuleHistory {
+  readonly source: 'workflow' | 'object';
+  /** Newest first, at most ten. */
+  readonly rollouts: readonly RolloutRecord[];
+  /** Set when a cluster was asked for. */
+  readonly cluster?: string | undefined;
+  /** Oldest first. */
+  readonly events: readonly ClusterEvent[];
+  /** What is not there (any more), a sentence each. */
+  readonly notes: readonly string[];
+}
+
+/** `done` and `failed` end the waiting. A failure must stand for a few seconds first, since the workflow may just not have looked yet. */
+export type Verdict = { readonly verdict: 'wait' | 'done' } | { readonly verdict: 'failed'; readonly why: string };
+export type Until = (status: StatusAnswer) => Verdict;
+
+export interface WaitOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Called when what a person would see has changed. */
+  readonly onProgress?: ((status: StatusAnswer) => void) | undefined;
+  /** Default 30 minutes. */
+  readonly timeoutMs?: number | undefined;
+  /** Between two looks, default 1,000. */
+  readonly pollMs?: number | undefined;
+  /** How long a failure must stand before it counts, default 5,000. */
+  readonly steadyMs?: number | undefined;
+}
+
+export interface Waited {
+  readonly status: StatusAnswer;
+  /** Undefined: it is done. */
+  readonly failed: string | undefined;
+}
+
+/**
+ * What programs do with modules. Every method throws a Fault with a sentence for a person: `Missing` (no such module), `Invalid` (bad input), `Conflict` (the module
+ * refuses this now), `Unavailable` (Temporal, a worker or Kubernetes does not answer).
+ */
+export interface KmodflowClient {
+  /** Starts a module that has no ManagedClusterModule object. Refuses when one of that name exists or runs already. */
+  start(input: StartInput): Promise<Started>;
+  /** Gives a headless module another spec. @returns What the workflow answers, one sentence. */
+  setSpec(name: string, spec: ManagedClusterModuleSpec, person: Person): Promise<string>;
+  status(name: string): Promise<StatusAnswer>;
+  list(): Promise<ModuleList>;
+  /** One row for each selected cluster, by name. Needs Kubernetes alone, and for a headless module Temporal for its spec. */
+  clusters(name: string): Promise<ClusterRow[]>;
+  /** Changes nothing. Images are not looked up: those without a digest "would be resolved". */
+  plan(mcm: unknown): Promise<ModulePreview>;
+  history(name: string, options?: { readonly cluster?: string | undefined }): Promise<ModuleHistory>;
+  pause(name: string, person: Person): Promise<string>;
+  resume(name: string, person: Person): Promise<string>;
+  retry(name: string, person: Person): Promise<string>;
+  /** @param person `token` names the set of clusters that the person has seen (`status`, `removals.token`). */
+  confirmRemoval(name: string, person: Person & { readonly token?: string | undefined }): Promise<string>;
+  /** Deletes a headless module: its ManifestWorks are removed everywhere. */
+  delete(name: string, person: Person): Promise<string>;
+  /** Waits until `until` says so; default {@link Until} `untilReady`. @throws WaitTimedOut */
+  waitFor(name: string, until?: Until, options?: WaitOptions): Promise<Waited>;
+}
+
+export type { ManagedClusterModule };

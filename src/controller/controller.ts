@@ -1,0 +1,142 @@
+import type { Client } from '@temporalio/client';
+import { moduleWorkflowId, RECONCILE_SIGNAL } from '../domain/messages.js';
+import { matchesLabels } from '../domain/selector.js';
+import type { ClusterView, WorkView } from '../domain/views.js';
+import type { Fleet, KubeLogger, ModuleView } from '../kube/index.js';
+import { Debouncer } from './debouncer.js';
+
+export interface ControllerOptions {
+  readonly fleet: Fleet;
+  readonly client: Client;
+  readonly taskQueue: string;
+  readonly logger: KubeLogger;
+}
+
+export interface Controller {
+  stop(): Promise<void>;
+}
+
+/** Changes of what is wanted are told quickly; a spoke's reports come in floods and are told together. Milliseconds. */
+const WANTED_MS = 150;
+const REPORTED_MS = 2_000;
+
+const MODULE_WORKFLOW = 'managedClusterModule';
+
+/**
+ * Turns watch events into "look again" for the workflows of the modules that they concern. An event carries nothing and may be lost or doubled; the workflow id is the
+ * lock, so any number of controllers may run. Wait for the fleet to be in sync before.
+ */
+export function startController({ fleet, client, taskQueue, logger }: ControllerOptions): Controller {
+  const debouncer = new Debouncer(async (module) => {
+    const exists = fleet.modules.has(module);
+    if (exists) await signalWithStart(client, taskQueue, module);
+    else await signalIfRunning(client, module);
+    logger.debug({ module }, 'told the workflow to look again');
+  }, logger);
+
+  const concerned = function* (...labels: readonly (Readonly<Record<string, string>> | undefined)[]): Iterable<string> {
+    for (const { name, selector } of fleet.modules.values()) if (labels.some((l) => l !== undefined && matchesLabels(selector, l))) yield name;
+  };
+  const onModule = ({ before, after, key }: { before?: ModuleView | undefined; after?: ModuleView | undefined; key: string }): void => {
+    if (before !== undefined && after !== undefined && !moduleChanged(before, after)) return;
+    debouncer.touch(key, WANTED_MS);
+  };
+  const onCluster = ({ before, after }: { before?: ClusterView | undefined; after?: ClusterView | undefined }): void => {
+    if (before !== undefined && after !== undefined && !clusterChanged(before, after)) return;
+    for (const module of concerned(before?.labels, after?.labels)) debouncer.touch(module, WANTED_MS);
+    for (const module of headless) debouncer.touch(module, WANTED_MS);
+  };
+  const onWork = ({ before, after }: { before?: WorkView | undefined; after?: WorkView | undefined }): void => {
+    const module = (after ?? before)?.module;
+    if (module === undefined) return;
+    const wanted = before === undefined || after === undefined || workEdited(before, after);
+    if (wanted || workReported(before, after)) debouncer.touch(module, wanted && !ourOwnWrite(before, after) ? WANTED_MS : REPORTED_MS);
+  };
+
+  /** Modules without an object: known by their running workflows alone. */
+  const headless = new Set<string>();
+  const stops = [fleet.modules.onChange(onModule), fleet.clusters.onChange(onCluster), fleet.works.onChange(onWork)];
+  for (const { name } of fleet.modules.values()) debouncer.touch(name, WANTED_MS);
+  const orphans = touchRunningWorkflows({ fleet, client, debouncer, headless, logger });
+  const refresh = setInterval(() => void touchRunningWorkflows({ fleet, client, debouncer, headless, logger }), HEADLESS_REFRESH_MS);
+  return {
+    stop: async () => {
+      clearInterval(refresh);
+      for (const stop of stops) stop();
+      await orphans;
+      await debouncer.stop();
+    },
+  };
+}
+
+/** How often the running workflows are listed for modules without an object (1 minute). */
+const HEADLESS_REFRESH_MS = 60_000;
+
+const moduleChanged = (before: ModuleView, after: ModuleView): boolean =>
+  before.uid !== after.uid || before.generation !== after.generation || before.deleting !== after.deleting;
+
+const clusterChanged = (before: ClusterView, after: ClusterView): boolean =>
+  before.kernels?.join('\n') !== after.kernels?.join('\n') ||
+  before.available !== after.available ||
+  before.accepted !== after.accepted ||
+  before.deleting !== after.deleting ||
+  JSON.stringify(before.labels) !== JSON.stringify(after.labels);
+
+const workEdited = (before: WorkView, after: WorkView): boolean =>
+  before.contentHash !== after.contentHash ||
+  before.declaredHash !== after.declaredHash ||
+  before.wellFormed !== after.wellFormed ||
+  before.deleting !== after.deleting ||
+  before.uid !== after.uid;
+
+/** What the hub wrote itself needs no look beyond the one that counts. */
+const ourOwnWrite = (before: WorkView | undefined, after: WorkView | undefined): boolean =>
+  after !== undefined && !after.deleting && after.contentHash === after.declaredHash && after.wellFormed && before?.publishedAt !== after.publishedAt;
+
+const workReported = (before: WorkView | undefined, after: WorkView | undefined): boolean =>
+  JSON.stringify([before?.applied, before?.manifestApplied, before?.echoedHash, before?.counters]) !==
+  JSON.stringify([after?.applied, after?.manifestApplied, after?.echoedHash, after?.counters]);
+
+const signalWithStart = async (client: Client, taskQueue: string, module: string): Promise<void> => {
+  await client.workflow.signalWithStart(MODULE_WORKFLOW, {
+    workflowId: moduleWorkflowId(module),
+    taskQueue,
+    args: [{ name: module }],
+    signal: RECONCILE_SIGNAL,
+    signalArgs: [],
+    staticSummary: `Looks after the kernel module ${module} on the whole fleet`,
+  });
+};
+
+const signalIfRunning = async (client: Client, module: string): Promise<void> => {
+  await client.workflow
+    .getHandle(moduleWorkflowId(module))
+    .signal(RECONCILE_SIGNAL)
+    .catch((error: unknown) => {
+      if ((error as Error).name !== 'WorkflowNotFoundError') throw error;
+    });
+};
+
+interface Orphans {
+  readonly fleet: Fleet;
+  readonly client: Client;
+  readonly debouncer: Debouncer;
+  readonly headless: Set<string>;
+  readonly logger: KubeLogger;
+}
+
+/** Workflows without an object are headless, or their MCM was deleted while nothing was running: either way they look again, and know which. */
+async function touchRunningWorkflows({ fleet, client, debouncer, headless, logger }: Orphans): Promise<void> {
+  try {
+    const known = new Set(headless);
+    headless.clear();
+    for await (const { workflowId } of client.workflow.list({ query: `WorkflowType = '${MODULE_WORKFLOW}' AND ExecutionStatus = 'Running'` })) {
+      const module = workflowId.slice(moduleWorkflowId('').length);
+      if (fleet.modules.has(module)) continue;
+      headless.add(module);
+      if (!known.has(module)) debouncer.touch(module, WANTED_MS);
+    }
+  } catch (error) {
+    logger.warn({ err: error }, 'the running workflows could not be listed; tried again in a minute');
+  }
+}

@@ -1,0 +1,224 @@
+import { adviceFor } from './advice.js';
+import type { StateCounts } from './cluster-state.js';
+import type { Exception } from './fleet-summary.js';
+import { code, page, plain, table, timeText } from './markdown.js';
+import type { ModuleStatus } from './module-status.js';
+import type { ImageState, RolloutRecord, WaveTotals } from './process.js';
+import { count, sentence } from './wording.js';
+
+/** A page stays below this, whatever the size of the fleet: it travels in every answer to the UI's metadata query. */
+export const DETAILS_LIMIT_BYTES = 8_000;
+const EXCEPTIONS = 5;
+const IMAGES = 6;
+const KERNELS = 4;
+const HISTORY = 3;
+const PROBLEMS = 4;
+
+/**
+ * The page of a module's workflow in the Temporal UI, as Markdown: what happens now, what to do, what is stuck, what is deployed where, what went before. It is
+ * written for somebody who was called at night and knows Kubernetes, not Temporal; the most pressing stands first, since only one screen is seen.
+ */
+export const moduleDetails = (status: ModuleStatus): string =>
+  page(
+    [headline(status), now(status), whatToDo(status), stuck(status), clusters(status), images(status.images), recent(status.history)],
+    DETAILS_LIMIT_BYTES,
+  );
+
+function headline({ name, phase, fleet: { selected, states } }: ModuleStatus): string {
+  const reached = states.Loaded + states.NoNodes;
+  const share = selected === 0 ? 'no cluster is selected' : `${reached} of ${count(selected, 'cluster')} done`;
+  return `### ${plain(name, 63)}: ${phase}, ${share}`;
+}
+
+function now({ doing, trouble, rollout, paused }: ModuleStatus): string {
+  const lines = [`**Now:** ${plain(doing, 400)}`];
+  if (rollout !== undefined)
+    lines.push(
+      `Rollout ${rollout.number} to ${code(rollout.revision)} runs since ${timeText(rollout.startedAt)}${rollout.phase === 'Stopping' ? ' and is being stopped' : ''}.`,
+    );
+  if (paused !== undefined)
+    lines.push(`Paused by ${plain(paused.by, 80)}${paused.reason === '' ? '.' : `: ${plain(sentence(paused.reason), 200)}`}`);
+  if (trouble !== undefined) lines.push(`**The last look failed:** ${plain(sentence(trouble), 400)} It is tried again by itself.`);
+  return lines.join('  \n');
+}
+
+function whatToDo(status: ModuleStatus): string {
+  const advice = adviceFor(status);
+  if (advice.length === 0) return `**What to do:** nothing. ${code(`kmodflow status ${status.name}`)} shows the same in a terminal.`;
+  return [
+    '**What to do**',
+    ...advice.map(({ text, commands }) => `- ${plain(text, 300)} ${commands.map((c) => code(c, 200)).join(', ')}`),
+  ].join('\n');
+}
+
+function stuck({ problems, fleet, removals }: ModuleStatus): string {
+  const rows: string[][] = [
+    ...problems.slice(0, PROBLEMS).map(({ path, message }) => [code(path, 100), 'InvalidSpec', plain(message, 220)]),
+    ...(removals?.held === true
+      ? [
+          [
+            plain(removals.sample.slice(0, 3).join(', '), 120) + (removals.count > 3 ? ' …' : ''),
+            'RemovalHeld',
+            `${removals.count} of ${removals.published} clusters would lose the module at once.`,
+          ],
+        ]
+      : []),
+    ...exceptionRows(fleet.exceptions.slice(0, EXCEPTIONS)),
+  ];
+  const more = Math.max(0, problems.length - PROBLEMS) + Math.max(0, fleet.exceptionCount - EXCEPTIONS);
+  return withMore(table(['Stuck', 'Reason', 'What is the case'], rows), more);
+}
+
+const exceptionRows = (exceptions: readonly Exception[]): string[][] =>
+  exceptions.map(({ cluster, kernel, reason, message }) => [
+    [cluster, kernel].flatMap((name) => (name === undefined ? [] : [plain(name, 60)])).join(', ') || '–',
+    reason,
+    plain(message, 220),
+  ]);
+
+const withMore = (text: string, more: number): string => (more > 0 ? `${text}\n\nand ${more} more` : text);
+
+const STATES: readonly [keyof StateCounts, string][] = [
+  ['Loaded', 'loaded'],
+  ['NoNodes', 'no matching nodes'],
+  ['Loading', 'loading'],
+  ['Applied', 'applied'],
+  ['Publishing', 'published'],
+  ['Pending', 'waiting'],
+  ['Repairing', 'tried again'],
+  ['Held', 'held'],
+  ['Failed', 'failed'],
+  ['Offline', 'offline'],
+  ['Excluded', 'excluded'],
+];
+
+function clusters({ fleet, currentRevision, updateRevision }: ModuleStatus): string {
+  const shown = STATES.filter(([state]) => fleet.states[state] > 0);
+  return [revisions(currentRevision, updateRevision), fleetTable(fleet.selected, shown, fleet.states)].filter((t) => t !== '').join('\n\n');
+}
+
+const fleetTable = (selected: number, shown: typeof STATES, states: StateCounts): string =>
+  selected === 0
+    ? 'spec.selector matches no ManagedCluster.'
+    : table(['selected', ...shown.map(([, title]) => title)], [[String(selected), ...shown.map(([state]) => String(states[state]))]]);
+
+function revisions(current: string | undefined, wanted: string | undefined): string {
+  if (current === undefined && wanted === undefined) return '**Deployed:** nothing yet.';
+  if (current === wanted || wanted === undefined) return `**Deployed:** revision ${code(current ?? '')}`;
+  return `**Deployed:** ${current === undefined ? 'nothing yet' : `revision ${code(current)}`}; the spec asks for ${code(wanted)}`;
+}
+
+/** Images with a problem first: those are what somebody looks for. */
+function images(all: readonly ImageState[]): string {
+  const sorted = [...all].sort((a, b) => Number(a.digest !== undefined) - Number(b.digest !== undefined));
+  const rows = sorted.slice(0, IMAGES).map(({ image, kernels, digest, problem }) => [
+    kernels
+      .slice(0, KERNELS)
+      .map((k) => code(k, 64))
+      .join(', ') + (kernels.length > KERNELS ? ` and ${kernels.length - KERNELS} more` : ''),
+    code(image, 110),
+    digest === undefined ? (problem?.reason ?? 'being resolved') : code(shortDigest(digest)),
+  ]);
+  return withMore(table(['Kernel', 'Image', 'Digest'], rows), Math.max(0, all.length - IMAGES));
+}
+
+/** `sha256:0123456789ab`: enough to tell two apart, as other tools show them. */
+export const shortDigest = (digest: string): string => digest.replace(/^(sha\d+:[0-9a-f]{12})[0-9a-f]+$/, '$1');
+
+const recent = (history: readonly RolloutRecord[]): string =>
+  table(
+    ['Rollout', 'Revision', 'Outcome', 'Ended', 'What became of it'],
+    history
+      .slice(0, HISTORY)
+      .map((r) => [String(r.number), code(r.revision, 80), plain(r.outcome, 20), timeText(r.finishedAt), plain(r.message, 200)]),
+  );
+
+export interface RolloutDetails {
+  /** `<module>, rollout <n>` */
+  readonly title: string;
+  readonly revision: string;
+  /** Waves that have begun. */
+  readonly waves: number;
+  readonly totals: WaveTotals;
+  readonly failures: readonly Exception[];
+  readonly paused: boolean;
+  /** Why it was told to stop, if it was. */
+  readonly stop: string | undefined;
+}
+
+/** The page of a rollout's workflow. Its totals are those of the waves that have ended; the wave under way has its own page. */
+export const rolloutDetails = ({ waves, ...details }: RolloutDetails): string =>
+  page(
+    [
+      ...partHead(details, `${count(waves, 'wave')} begun. The wave under way has the newest numbers on its own page.`),
+      ...partBody(details),
+    ],
+    DETAILS_LIMIT_BYTES,
+  );
+
+export interface WaveDetails extends Omit<RolloutDetails, 'waves'> {
+  /** Why the follower of the wave failed, if it did. */
+  readonly trouble: string | undefined;
+}
+
+/** The page of a wave's workflow. */
+export const waveDetails = ({ trouble, ...details }: WaveDetails): string =>
+  page(
+    [
+      ...partHead(details, waveDoing(details.totals)),
+      trouble === undefined ? '' : `**Following the clusters failed:** ${plain(sentence(trouble), 400)} It is started again by itself.`,
+      ...partBody(details),
+    ],
+    DETAILS_LIMIT_BYTES,
+  );
+
+const waveDoing = ({ pending, inFlight }: WaveTotals): string =>
+  pending + inFlight === 0
+    ? 'Every cluster has an outcome.'
+    : `${count(inFlight, 'cluster')} published and not proven yet, ${pending} waiting for their turn.`;
+
+type Part = Omit<RolloutDetails, 'waves'>;
+
+function partHead({ title, revision, paused, stop }: Part, doing: string): string[] {
+  const state =
+    stop !== undefined
+      ? `**Stopping:** ${plain(sentence(stop), 300)}`
+      : paused
+        ? '**Paused:** nothing more is published until somebody resumes.'
+        : `**Now:** ${doing}`;
+  return [`### ${plain(title, 120)}: to ${code(revision)}`, state];
+}
+
+const TOTALS: readonly [keyof WaveTotals, string][] = [
+  ['total', 'clusters'],
+  ['loaded', 'loaded'],
+  ['noNodes', 'no matching nodes'],
+  ['inFlight', 'in flight'],
+  ['pending', 'waiting'],
+  ['failed', 'failed'],
+  ['offline', 'offline'],
+  ['excluded', 'excluded'],
+  ['written', 'ManifestWorks written'],
+];
+
+function partBody({ title, totals, failures, paused }: Part): string[] {
+  const shown = TOTALS.filter(([key]) => key === 'total' || key === 'loaded' || totals[key] > 0);
+  const module = title.split(',')[0] ?? title;
+  const failed = Math.max(totals.failed, failures.length);
+  const next = [
+    ...(paused ? [`kmodflow resume ${module}`] : []),
+    `kmodflow status ${module}`,
+    ...(failed > 0 ? [`kmodflow clusters ${module}`, `kmodflow retry ${module}`] : []),
+  ];
+  return [
+    table(
+      shown.map(([, head]) => head),
+      [shown.map(([key]) => String(totals[key]))],
+    ),
+    withMore(
+      table(['Failed', 'Reason', 'What is the case'], exceptionRows(failures.slice(0, EXCEPTIONS))),
+      Math.max(0, failed - Math.min(EXCEPTIONS, failures.length)),
+    ),
+    `**What to do:** ${next.map((c) => code(c)).join(', ')}`,
+  ];
+}

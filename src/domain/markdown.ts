@@ -1,0 +1,55 @@
+/** Markdown for pages that people read. Every text from outside goes through {@link plain}, so that no message can break a table or smuggle markup in. */
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '|': '\\|',
+  '\\': '\\\\',
+  '`': '\\`',
+  '*': '\\*',
+};
+
+/** `most` characters at the most, the last of them an ellipsis when something was cut. Never cuts a character in two. */
+export function shorten(text: string, most: number): string {
+  const chars = Array.from(text);
+  return chars.length <= most ? text : `${chars.slice(0, most - 1).join('')}…`;
+}
+
+/** One line of plain text, cut to `most` characters before it is escaped, so that no escape is cut in two. */
+export const plain = (text: string, most = 200): string =>
+  shorten(text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim(), most)
+    .replace(/[&<>|\\`*]/g, (c) => ESCAPES[c] ?? c)
+    .replaceAll('](', ']\\('); // a link would hide where it leads
+
+/** A name or a command in a code span: nothing in it is markup, and a line break, a bar or a backtick would end the span or the cell. */
+export const code = (text: string, most = 120): string => `\`${shorten(text.replace(/[\p{Cc}\p{Zl}\p{Zp}|`]+/gu, ' ').trim(), most)}\``;
+
+/** A table of cells that are Markdown already. No rows, no table. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  if (rows.length === 0) return '';
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [line(head), `|${head.map(() => ' --- ').join('|')}|`, ...rows.map(line)].join('\n');
+}
+
+/** UTF-8 size without an encoder, which the workflow sandbox lacks. */
+export function utf8Bytes(text: string): number {
+  let bytes = 0;
+  for (const char of text) {
+    const point = char.codePointAt(0) ?? 0;
+    bytes += point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+  }
+  return bytes;
+}
+
+/** Joins sections with an empty line; whole sections are left out from the end until the page fits into `mostBytes`. Empty sections do not count. */
+export function page(sections: readonly string[], mostBytes: number): string {
+  const kept = sections.filter((s) => s !== '');
+  const full = kept.join('\n\n');
+  if (utf8Bytes(full) <= mostBytes || kept.length <= 1) return full;
+  return page(kept.slice(0, -1), mostBytes);
+}
+
+/** `2026-11-22 17:00:03 UTC` out of RFC 3339, which is how the hub writes times. */
+export const timeText = (rfc3339: string): string =>
+  rfc3339.endsWith('Z') ? `${rfc3339.slice(0, 19).replace('T', ' ')} UTC` : plain(rfc3339, 40);

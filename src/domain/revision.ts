@@ -1,0 +1,55 @@
+import type { ModuleSpec } from '../api/index.js';
+import { canonicalJson, type Sha256 } from './canonical-json.js';
+
+/** What a revision freezes. The same inputs are the same revision, whenever they come back. */
+export interface RevisionInputs {
+  readonly spokeNamespace: string;
+  readonly moduleSpec: ModuleSpec;
+}
+
+/** What a kernel's image resolved to. */
+export interface Pin {
+  readonly kernel: string;
+  /** The reference that the mapping expanded to. */
+  readonly image: string;
+  readonly digest: string;
+}
+
+export type Pins = Readonly<Record<string, Omit<Pin, 'kernel'>>>;
+
+/** A revision as the rules read it. */
+export interface Revision extends RevisionInputs {
+  /** Name of the ControllerRevision. */
+  readonly name: string;
+  /** Counts up per module; a revision that comes back gets the next number. */
+  readonly number: number;
+  readonly hash: string;
+  readonly pins: Pins;
+}
+
+/** Ten hex digits over everything a revision freezes. */
+export const revisionHash = ({ spokeNamespace, moduleSpec }: RevisionInputs, sha256: Sha256): string =>
+  sha256(canonicalJson({ spokeNamespace, moduleSpec })).slice(0, 10);
+
+export const revisionName = (module: string, hash: string): string => `${module}-${hash}`;
+
+/**
+ * Adds pins and changes none: the same revision never means another image.
+ * @returns The merged pins, and those of `added` that contradict one that stands.
+ */
+export function appendPins(standing: Pins, added: readonly Pin[]): { readonly pins: Pins; readonly refused: readonly Pin[] } {
+  const fresh = added.filter((p) => standing[p.kernel] === undefined);
+  const refused = added.filter((p) => standing[p.kernel] !== undefined && standing[p.kernel]?.digest !== p.digest);
+  return { pins: { ...Object.fromEntries(fresh.map(({ kernel, image, digest }) => [kernel, { image, digest }])), ...standing }, refused };
+}
+
+/** How many revisions are kept: what a rollback can go to. */
+export const REVISIONS_KEPT = 10;
+
+/** Which revisions to delete: all but the newest ten, and never one that a ManifestWork or the process still names. */
+export function revisionsToPrune<R extends { readonly name: string; readonly number: number }>(all: readonly R[], inUse: ReadonlySet<string>): R[] {
+  return [...all]
+    .sort((a, b) => b.number - a.number)
+    .slice(REVISIONS_KEPT)
+    .filter((r) => !inUse.has(r.name));
+}

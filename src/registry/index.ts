@@ -1,0 +1,12 @@
+export { createRegistryClient } from './client.js';
+export { credentialsFromSecret, type PullSecret, type RegistryCredentials } from './credentials.js';
+export type { Login } from './login.js';
+export type {
+  RegistryClient,
+  RegistryClientOptions,
+  RegistryLogger,
+  RegistryTls,
+  RequestCounts,
+  ResolvedImage,
+  ResolveOptions,
+} from './types.js';

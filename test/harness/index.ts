@@ -1,0 +1,12 @@
+export { startAgents, type Agents, type AgentFaults, type AgentOptions, type ClusterFaults, type SpokeView } from './agent.js';
+export type { AuditEvent } from './audit.js';
+export { startControlPlane, type ControlPlane, type ControlPlaneOptions } from './control-plane.js';
+export { startFaultProxy, type FaultProxy, type FaultRule } from './fault-proxy.js';
+export { createFleet, DEFAULT_KERNEL, type Fleet, type FleetCluster, type FleetOptions } from './fleet.js';
+export { fakeKmod } from './kmod.js';
+export { findPart, repositoryRoot } from './parts.js';
+export { forEachLimited } from './pool.js';
+export { freePorts } from './ports.js';
+export { makeTempDir, removeTempDir, run, waitFor, type Running } from './process.js';
+export { REGISTRY_PASSWORD, REGISTRY_USER, startRegistry, type Registry } from './registry.js';
+export { startTemporal, type Temporal } from './temporal.js';

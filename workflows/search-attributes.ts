@@ -1,0 +1,24 @@
+import { defineSearchAttributeKey } from '@temporalio/common';
+import { upsertSearchAttributes } from '@temporalio/workflow';
+
+const KEYS = {
+  module: defineSearchAttributeKey('KmodModule', 'KEYWORD'),
+  phase: defineSearchAttributeKey('KmodPhase', 'KEYWORD'),
+  revision: defineSearchAttributeKey('KmodRevision', 'KEYWORD'),
+} as const;
+const FAILED = defineSearchAttributeKey('KmodFailed', 'INT');
+
+export interface Attributes {
+  readonly module?: string;
+  readonly phase?: string;
+  readonly revision?: string | undefined;
+  readonly failed?: number;
+}
+
+/** What people search by in the Temporal UI. Call only when something changed: each call is an event. */
+export function upsertAttributes({ failed, ...texts }: Attributes): void {
+  const pairs = Object.entries(texts).flatMap(([name, value]) =>
+    value === undefined ? [] : [{ key: KEYS[name as keyof typeof KEYS], value }],
+  );
+  upsertSearchAttributes([...pairs, ...(failed === undefined ? [] : [{ key: FAILED, value: failed }])]);
+}

@@ -1,0 +1,163 @@
+import type { Exception } from '../src/domain/fleet-summary.js';
+import type { Outcome, PublishResult, WaveProgress, WaveResult, WaveTotals } from '../src/domain/process.js';
+
+/** The clusters of a wave between plan and outcome. Plain data goes in and comes out, so that it survives continue-as-new. */
+export interface WaveSnapshot {
+  readonly queue: readonly string[];
+  readonly inFlight: readonly string[];
+  readonly outcomes: Readonly<Record<string, number>>;
+  readonly failures: readonly Exception[];
+  readonly written: number;
+  readonly total: number;
+}
+
+const FAILURES_KEPT = 20;
+
+/**
+ * Bookkeeping of one wave. Each cluster is in exactly one place: waiting in the queue, being published, in flight (published, not proven), or ended with an outcome.
+ */
+export class WaveState {
+  readonly #queue: string[];
+  readonly #queued: Set<string>;
+  readonly #publishing = new Set<string>();
+  readonly #inFlight: Set<string>;
+  /** Outcome by cluster, of this run. */
+  readonly #ended = new Map<string, Outcome>();
+  /** Outcomes of earlier runs, by state: their names are not carried over. */
+  readonly #endedBefore: Record<string, number>;
+  readonly #failuresBefore: readonly Exception[];
+  #written: number;
+  #total: number;
+
+  constructor(start: WaveSnapshot) {
+    // In flight clusters of an earlier run are asked about again by the follower, which starts anew.
+    this.#queue = [...start.queue];
+    this.#queued = new Set(start.queue);
+    this.#inFlight = new Set(start.inFlight);
+    this.#endedBefore = { ...start.outcomes };
+    this.#failuresBefore = start.failures;
+    this.#written = start.written;
+    this.#total = start.total;
+  }
+
+  static fresh = (clusters: readonly string[]): WaveState =>
+    new WaveState({ queue: clusters, inFlight: [], outcomes: {}, failures: [], written: 0, total: clusters.length });
+
+  get unproven(): number {
+    return this.#publishing.size + this.#inFlight.size;
+  }
+
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  get finished(): boolean {
+    return this.#queue.length === 0 && this.unproven === 0;
+  }
+
+  /** Everyone whose fate is open: what a new follower must watch. */
+  get open(): string[] {
+    return [...this.#queue, ...this.#publishing, ...this.#inFlight];
+  }
+
+  /** Takes up to `limit` clusters out of the queue, in order. */
+  take(limit: number): string[] {
+    const batch = this.#queue.splice(0, Math.max(0, limit));
+    for (const cluster of batch) {
+      this.#queued.delete(cluster);
+      this.#publishing.add(cluster);
+    }
+    return batch;
+  }
+
+  published({ written, unchanged, setAside }: PublishResult): void {
+    this.#written += written.length;
+    for (const cluster of [...written, ...unchanged]) {
+      // The follower may have been faster: then the outcome stands already.
+      if (this.#publishing.delete(cluster) && !this.#ended.has(cluster)) this.#inFlight.add(cluster);
+    }
+    for (const outcome of setAside) {
+      this.#publishing.delete(outcome.cluster);
+      this.#end(outcome);
+    }
+  }
+
+  /** A batch that could not be published for a reason that a retry does not cure. */
+  refused(batch: readonly string[], message: string): void {
+    for (const cluster of batch) {
+      this.#publishing.delete(cluster);
+      this.#end({ cluster, state: 'Failed', problem: { reason: 'ApplyFailed', message } });
+    }
+  }
+
+  observed({ outcomes, behind }: WaveProgress): void {
+    for (const cluster of behind) this.#enqueue(cluster);
+    for (const outcome of outcomes) {
+      if (this.#queued.has(outcome.cluster)) this.#dequeue(outcome.cluster);
+      this.#end(outcome);
+    }
+  }
+
+  /** The wave stops: what waits is left as it is. */
+  dropQueue(): void {
+    this.#queue.length = 0;
+    this.#queued.clear();
+  }
+
+  #enqueue(cluster: string): void {
+    if (this.#queued.has(cluster) || this.#publishing.has(cluster)) return;
+    const known = this.#inFlight.delete(cluster) || this.#ended.delete(cluster);
+    if (!known) this.#total += 1;
+    this.#queue.push(cluster);
+    this.#queued.add(cluster);
+  }
+
+  #dequeue(cluster: string): void {
+    this.#queue.splice(this.#queue.indexOf(cluster), 1);
+    this.#queued.delete(cluster);
+  }
+
+  #end(outcome: Outcome): void {
+    this.#inFlight.delete(outcome.cluster);
+    this.#ended.set(outcome.cluster, outcome);
+  }
+
+  get totals(): WaveTotals {
+    const count = (state: string): number => (this.#endedBefore[state] ?? 0) + [...this.#ended.values()].filter((o) => o.state === state).length;
+    return {
+      total: this.#total,
+      pending: this.#queue.length,
+      inFlight: this.unproven,
+      loaded: count('Loaded'),
+      noNodes: count('NoNodes'),
+      failed: count('Failed'),
+      offline: count('Offline'),
+      excluded: count('Excluded'),
+      written: this.#written,
+    };
+  }
+
+  get failures(): Exception[] {
+    const now = [...this.#ended.values()].flatMap(({ cluster, state, problem }) =>
+      state === 'Failed' && problem !== undefined ? [{ cluster, state, ...problem }] : [],
+    );
+    return [...this.#failuresBefore, ...now].sort((a, b) => ((a.cluster ?? '') < (b.cluster ?? '') ? -1 : 1)).slice(0, FAILURES_KEPT);
+  }
+
+  result(stopped: boolean): WaveResult {
+    return { totals: this.totals, stopped, failures: this.failures };
+  }
+
+  snapshot(): WaveSnapshot {
+    const outcomes = { ...this.#endedBefore };
+    for (const { state } of this.#ended.values()) outcomes[state] = (outcomes[state] ?? 0) + 1;
+    return {
+      queue: [...this.#queue, ...this.#publishing],
+      inFlight: [...this.#inFlight],
+      outcomes,
+      failures: this.failures,
+      written: this.#written,
+      total: this.#total,
+    };
+  }
+}
