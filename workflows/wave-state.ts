@@ -20,12 +20,14 @@ export class WaveState {
   readonly #queue: string[];
   readonly #queued: Set<string>;
   readonly #publishing = new Set<string>();
+  /** Said to be behind while it was being published: it changed in the meantime, and nobody will say so again. */
+  readonly #changed = new Set<string>();
   readonly #inFlight: Set<string>;
   /** Outcome by cluster, of this run. */
   readonly #ended = new Map<string, Outcome>();
   /** Outcomes of earlier runs, by state: their names are not carried over. */
   readonly #endedBefore: Record<string, number>;
-  readonly #failuresBefore: readonly Exception[];
+  readonly #failuresBefore: Map<string, Exception>;
   #written: number;
   #total: number;
 
@@ -35,7 +37,7 @@ export class WaveState {
     this.#queued = new Set(start.queue);
     this.#inFlight = new Set(start.inFlight);
     this.#endedBefore = { ...start.outcomes };
-    this.#failuresBefore = start.failures;
+    this.#failuresBefore = new Map(start.failures.map((f) => [f.cluster ?? '', f]));
     this.#written = start.written;
     this.#total = start.total;
   }
@@ -44,7 +46,12 @@ export class WaveState {
     new WaveState({ queue: clusters, inFlight: [], outcomes: {}, failures: [], written: 0, total: clusters.length });
 
   get unproven(): number {
-    return this.#publishing.size + this.#inFlight.size;
+    return this.#unendedBatch.length + this.#inFlight.size;
+  }
+
+  /** The follower may be faster than the batch: what has an outcome by now is not unproven any more. */
+  get #unendedBatch(): string[] {
+    return [...this.#publishing].filter((c) => !this.#ended.has(c));
   }
 
   get waiting(): number {
@@ -57,7 +64,7 @@ export class WaveState {
 
   /** Everyone whose fate is open: what a new follower must watch. */
   get open(): string[] {
-    return [...this.#queue, ...this.#publishing, ...this.#inFlight];
+    return [...this.#queue, ...this.#unendedBatch, ...this.#inFlight];
   }
 
   /** Takes up to `limit` clusters out of the queue, in order. */
@@ -75,25 +82,28 @@ export class WaveState {
     for (const cluster of [...written, ...unchanged]) {
       // The follower may have been faster: then the outcome stands already.
       if (this.#publishing.delete(cluster) && !this.#ended.has(cluster)) this.#inFlight.add(cluster);
+      if (this.#changed.delete(cluster)) this.#enqueue(cluster);
     }
     for (const outcome of setAside) {
-      this.#publishing.delete(outcome.cluster);
       this.#end(outcome);
+      this.#publishing.delete(outcome.cluster);
+      if (this.#changed.delete(outcome.cluster)) this.#enqueue(outcome.cluster);
     }
   }
 
   /** A batch that could not be published for a reason that a retry does not cure. */
   refused(batch: readonly string[], message: string): void {
     for (const cluster of batch) {
-      this.#publishing.delete(cluster);
       this.#end({ cluster, state: 'Failed', problem: { reason: 'ApplyFailed', message } });
+      this.#publishing.delete(cluster);
+      this.#changed.delete(cluster); // the same refusal would come again
     }
   }
 
   observed({ outcomes, behind }: WaveProgress): void {
     for (const cluster of behind) this.#enqueue(cluster);
     for (const outcome of outcomes) {
-      if (this.#queued.has(outcome.cluster)) this.#dequeue(outcome.cluster);
+      this.#changed.delete(outcome.cluster); // older than this outcome
       this.#end(outcome);
     }
   }
@@ -105,25 +115,37 @@ export class WaveState {
   }
 
   #enqueue(cluster: string): void {
+    if (this.#publishing.has(cluster)) this.#changed.add(cluster);
     if (this.#queued.has(cluster) || this.#publishing.has(cluster)) return;
-    const known = this.#inFlight.delete(cluster) || this.#ended.delete(cluster);
+    const known = this.#inFlight.delete(cluster) || this.#ended.delete(cluster) || this.#forgetFailure(cluster);
     if (!known) this.#total += 1;
     this.#queue.push(cluster);
     this.#queued.add(cluster);
   }
 
-  #dequeue(cluster: string): void {
+  #dequeue(cluster: string): boolean {
+    if (!this.#queued.delete(cluster)) return false;
     this.#queue.splice(this.#queue.indexOf(cluster), 1);
-    this.#queued.delete(cluster);
+    return true;
   }
 
   #end(outcome: Outcome): void {
-    this.#inFlight.delete(outcome.cluster);
-    this.#ended.set(outcome.cluster, outcome);
+    const { cluster } = outcome;
+    const open = this.#dequeue(cluster) || this.#inFlight.delete(cluster) || this.#publishing.has(cluster);
+    if (!open && !this.#ended.has(cluster) && !this.#forgetFailure(cluster)) this.#total += 1;
+    this.#ended.set(cluster, outcome);
+  }
+
+  /** A cluster that failed in an earlier run is tried again: its failure counts no more. Only the failures that are carried over by name can be known. */
+  #forgetFailure(cluster: string): boolean {
+    if (!this.#failuresBefore.delete(cluster)) return false;
+    this.#endedBefore['Failed'] = Math.max(0, (this.#endedBefore['Failed'] ?? 0) - 1);
+    return true;
   }
 
   get totals(): WaveTotals {
-    const count = (state: string): number => (this.#endedBefore[state] ?? 0) + [...this.#ended.values()].filter((o) => o.state === state).length;
+    const count = (state: string): number =>
+      (this.#endedBefore[state] ?? 0) + [...this.#ended.values()].filter((o) => o.state === state).length;
     return {
       total: this.#total,
       pending: this.#queue.length,
@@ -141,7 +163,9 @@ export class WaveState {
     const now = [...this.#ended.values()].flatMap(({ cluster, state, problem }) =>
       state === 'Failed' && problem !== undefined ? [{ cluster, state, ...problem }] : [],
     );
-    return [...this.#failuresBefore, ...now].sort((a, b) => ((a.cluster ?? '') < (b.cluster ?? '') ? -1 : 1)).slice(0, FAILURES_KEPT);
+    return [...this.#failuresBefore.values(), ...now]
+      .sort((a, b) => ((a.cluster ?? '') < (b.cluster ?? '') ? -1 : 1))
+      .slice(0, FAILURES_KEPT);
   }
 
   result(stopped: boolean): WaveResult {
@@ -152,7 +176,7 @@ export class WaveState {
     const outcomes = { ...this.#endedBefore };
     for (const { state } of this.#ended.values()) outcomes[state] = (outcomes[state] ?? 0) + 1;
     return {
-      queue: [...this.#queue, ...this.#publishing],
+      queue: [...this.#queue, ...this.#unendedBatch],
       inFlight: [...this.#inFlight],
       outcomes,
       failures: this.failures,

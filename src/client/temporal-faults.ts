@@ -18,6 +18,8 @@ export interface Asked {
   readonly taskQueue: string;
   /** Of an update: its name. */
   readonly request?: string | undefined;
+  /** Queries and updates are answered by a worker; everything else by the server. */
+  readonly needsWorker: boolean;
 }
 
 /** gRPC status codes that mean something to a person. Source: grpc.io, "Status codes and their use in gRPC". */
@@ -26,14 +28,16 @@ const GRPC = { cancelled: 1, deadlineExceeded: 4, permissionDenied: 7, failedPre
 const notRunning = (module: string): Fault =>
   new Fault('Missing', `No workflow for module ${module} is running. Is the controller up? "kmodflow hub" starts one.`);
 
-const noWorker = ({ module, taskQueue, request }: Asked, cause: unknown): Fault => {
+/** What a call that took too long means. */
+export function tooLate({ module, taskQueue, request, needsWorker }: Asked, cause?: unknown): Fault {
+  if (!needsWorker) return new Fault('Unavailable', `Temporal did not answer in time${module === '' ? '' : ` about module ${module}`}. Try again.`, { cause });
   const after = request === undefined ? '' : ` The request "${request}" has not been accepted; ask again once a worker runs.`;
   return new Fault(
     'Unavailable',
     `The workflow of module ${module} did not answer in time: no worker polls task queue ${taskQueue}, or it is very busy. "kmodflow hub" or "kmodflow worker" starts one.${after}`,
     { cause },
   );
-};
+}
 
 /** The innermost message: what a validator or handler of the workflow said. */
 const saying = (error: unknown): string => {
@@ -50,7 +54,7 @@ export function toFault(error: unknown, asked: Asked): unknown {
     return new Fault('Conflict', `Module ${module} is running already; change its spec with setSpec (kmodflow start --update).`, { cause: error });
   if (error instanceof WorkflowUpdateFailedError)
     return new Fault('Conflict', error.cause instanceof ApplicationFailure ? error.cause.message : saying(error), { cause: error });
-  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return noWorker(asked, error);
+  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return tooLate(asked, error);
   if (error instanceof QueryNotRegisteredError)
     return new Fault('Unavailable', `The worker that answered for module ${module} is of another version of kmodflow: ${error.message}`, { cause: error });
   if (error instanceof NamespaceNotFoundError)
@@ -65,9 +69,9 @@ function fromGrpc(error: unknown, asked: Asked): unknown {
   switch (grpc.code as number) {
     case GRPC.deadlineExceeded:
     case GRPC.cancelled:
-      return noWorker(asked, error);
+      return tooLate(asked, error);
     case GRPC.failedPrecondition: // the server's own "no poller seen for task queue recently"
-      return /poller|worker/i.test(details) ? noWorker(asked, error) : new Fault('Conflict', `Temporal refused the request: ${details}`, { cause: error });
+      return asked.needsWorker && /poller|worker/i.test(details) ? tooLate(asked, error) : new Fault('Conflict', `Temporal refused the request: ${details}`, { cause: error });
     case GRPC.permissionDenied:
     case GRPC.unauthenticated:
       return new Fault('Unavailable', `Temporal does not let us in: ${details}. Check the credentials for its namespace.`, { cause: error });

@@ -1,4 +1,4 @@
-import type { Client, WorkflowHandle } from '@temporalio/client';
+import { WorkflowNotFoundError, type Client, type WorkflowHandle } from '@temporalio/client';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ManagedClusterModuleSpec } from '../api/index.js';
 import { moduleWorkflowId, WAVE_PROGRESS_SIGNAL } from '../domain/messages.js';
@@ -6,7 +6,7 @@ import type { ModuleStatus } from '../domain/module-status.js';
 import type { RolloutRecord } from '../domain/process.js';
 import type { ManagedClusterModuleInput } from '../../workflows/managed-cluster-module.js';
 import { eventTime, payloadReader, type PayloadReader } from './payloads.js';
-import { toFault, type Asked } from './temporal-faults.js';
+import { toFault, tooLate, type Asked } from './temporal-faults.js';
 import type { Started } from './types.js';
 import type { ModuleWorkflows, Request, RunningModule, WaveRun, WaveStep } from './workflows.js';
 
@@ -32,16 +32,17 @@ export function createTemporalWorkflows(options: TemporalWorkflowsOptions): Modu
   const { connect, taskQueue, queryTimeoutMs = 5_000, updateTimeoutMs = 15_000 } = options;
 
   /** Connects, bounds the call and puts what goes wrong into words. */
-  const ask = async <T>(about: Omit<Asked, 'taskQueue'>, timeoutMs: number, call: (client: Client) => Promise<T>): Promise<T> => {
+  const ask = async <T>(about: Partial<Asked>, timeoutMs: number, call: (client: Client) => Promise<T>): Promise<T> => {
     const client = await connect();
+    const asked = { module: '', needsWorker: false, ...about, taskQueue };
     try {
-      return await inTime(timeoutMs, client.withDeadline(Date.now() + timeoutMs, () => call(client)));
+      return await inTime(timeoutMs, client.withDeadline(Date.now() + timeoutMs, () => call(client)), () => tooLate(asked));
     } catch (error) {
-      throw toFault(error, { ...about, taskQueue });
+      throw toFault(error, asked);
     }
   };
   const query = <T>(module: string, name: string): Promise<T> =>
-    ask({ module }, queryTimeoutMs, (client) => client.workflow.getHandle(moduleWorkflowId(module)).query<T>(name));
+    ask({ module, needsWorker: true }, queryTimeoutMs, (client) => client.workflow.getHandle(moduleWorkflowId(module)).query<T>(name));
 
   return {
     start: (name, spec) => ask({ module: name }, queryTimeoutMs, (client) => startModule(client, taskQueue, name, spec)),
@@ -56,7 +57,7 @@ export function createTemporalWorkflows(options: TemporalWorkflowsOptions): Modu
 
     async request(name, request: Request, argument) {
       await ask({ module: name }, queryTimeoutMs, assertRunning(name));
-      return ask({ module: name, request }, updateTimeoutMs, (client) =>
+      return ask({ module: name, request, needsWorker: true }, updateTimeoutMs, (client) =>
         client.workflow.getHandle(moduleWorkflowId(name)).executeUpdate<string, [object]>(request, { args: [argument] }),
       );
     },
@@ -70,7 +71,7 @@ export function createTemporalWorkflows(options: TemporalWorkflowsOptions): Modu
     },
 
     running: () =>
-      ask({ module: '' }, HISTORY_TIMEOUT_MS, async (client) => {
+      ask({}, HISTORY_TIMEOUT_MS, async (client) => {
         const found: RunningModule[] = [];
         for await (const { workflowId, startTime, searchAttributes } of client.workflow.list({
           query: `WorkflowType = ${quoted(WORKFLOW_TYPE)} AND ExecutionStatus = "Running"`,
@@ -104,14 +105,14 @@ export function createTemporalWorkflows(options: TemporalWorkflowsOptions): Modu
 const HISTORY_TIMEOUT_MS = 30_000;
 
 /** The SDK asks again by itself when a call runs into the server's own limit, so its deadline alone would not end the waiting. */
-async function inTime<T>(timeoutMs: number, call: Promise<T>): Promise<T> {
+async function inTime<T>(timeoutMs: number, call: Promise<T>, late: () => Error): Promise<T> {
   const over = new AbortController();
-  const late = sleep(timeoutMs + 500, undefined, { signal: over.signal }).then(
-    () => Promise.reject(Object.assign(new Error('deadline exceeded'), { code: 4, details: 'deadline exceeded', metadata: {} })),
-    () => new Promise<never>(() => undefined),
+  const alarm = sleep(timeoutMs + 500, undefined, { signal: over.signal }).then(
+    () => Promise.reject(late()),
+    () => new Promise<never>(() => undefined), // the call was faster
   );
   try {
-    return await Promise.race([call, late]);
+    return await Promise.race([call, alarm]);
   } finally {
     over.abort();
     call.catch(() => undefined); // it may still fail after we stopped listening
@@ -137,7 +138,7 @@ const assertRunning =
   async (client: Client): Promise<void> => {
     const workflowId = moduleWorkflowId(name);
     const { status } = await client.workflow.getHandle(workflowId).describe();
-    if (status.name !== 'RUNNING') throw toFault(new NotRunning(workflowId), { module: name, taskQueue: '' });
+    if (status.name !== 'RUNNING' && status.name !== 'PAUSED') throw new WorkflowNotFoundError(`it is ${status.name}`, workflowId, undefined);
   };
 
 async function readHistory(client: Client, workflowId: string, runId?: string): Promise<{ events: readonly HistoryEvent[]; reader: PayloadReader }> {

@@ -1,4 +1,4 @@
-import type { ManagedClusterModule, ManagedClusterModuleSpec } from '../api/index.js';
+import type { ManagedClusterModuleSpec } from '../api/index.js';
 import type { ClusterState } from '../domain/cluster-state.js';
 import type { ModuleStatus } from '../domain/module-status.js';
 import type { RolloutRecord } from '../domain/process.js';
@@ -194,5 +194,3 @@ export interface KmodflowClient {
   /** Waits until `until` says so; default {@link Until} `untilReady`. @throws WaitTimedOut */
   waitFor(name: string, until?: Until, options?: WaitOptions): Promise<Waited>;
 }
-
-export type { ManagedClusterModule };

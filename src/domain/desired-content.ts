@@ -40,7 +40,8 @@ export function contentRenderer(rules: ContentRules): (cluster: ClusterView, wor
     if (rules.revision.moduleSpec.moduleLoader === undefined) return memo(contents, '', () => render(rules, [], []));
     if (cluster.kernels === undefined) return { kind: 'excluded', problem: noClaim(cluster.name), problems: [] };
     const judged = cluster.kernels.map((kernel) => judge(rules, kernel, effective(kernel), work));
-    const key = judged.map((j) => `${j.kernel}\u0000${j.problem?.kept === true ? JSON.stringify(j.mapping) : ''}`).join('\u0001');
+    // As JSON, since a spoke may put any character into its claim: no name of a kernel can pass for the key of another set.
+    const key = JSON.stringify(judged.map((j) => [j.kernel, j.problem?.kept === true ? j.mapping : null]));
     return memo(contents, key, () => decide(rules, judged));
   };
 }
@@ -63,7 +64,12 @@ interface Judged {
 }
 
 /** One kernel of one cluster: its mapping at the revision, or the one it already has, or why it has none. */
-function judge(rules: ContentRules, kernel: string, effective: EffectiveKernel | { readonly problem: Problem }, work: WorkView | undefined): Judged {
+function judge(
+  rules: ContentRules,
+  kernel: string,
+  effective: EffectiveKernel | { readonly problem: Problem },
+  work: WorkView | undefined,
+): Judged {
   if ('problem' in effective) return { kernel, problem: { kernel, ...effective.problem, kept: false } };
   const pin = rules.revision.pins[kernel];
   if (pin !== undefined) return { kernel, mapping: literalMapping(effective, pin.image, pin.digest) };
@@ -73,7 +79,11 @@ function judge(rules: ContentRules, kernel: string, effective: EffectiveKernel |
     reason: 'ImageMissing' as const,
     message: `The image ${effective.containerImage} for kernel ${kernel} has not been resolved to a digest yet. kmodflow is looking it up.`,
   };
-  return { kernel, problem: { kernel, ...problem, kept: standing !== undefined }, ...(standing === undefined ? {} : { mapping: standing }) };
+  return {
+    kernel,
+    problem: { kernel, ...problem, kept: standing !== undefined },
+    ...(standing === undefined ? {} : { mapping: standing }),
+  };
 }
 
 function literalMapping(effective: EffectiveKernel, image: string, digest: string): PublishedMapping {
@@ -98,7 +108,11 @@ function decide(rules: ContentRules, judged: readonly Judged[]): DesiredContent 
   );
 }
 
-function render({ name, revision, sha256 }: ContentRules, mappings: readonly PublishedMapping[], problems: readonly KernelProblem[]): DesiredContent {
+function render(
+  { name, revision, sha256 }: ContentRules,
+  mappings: readonly PublishedMapping[],
+  problems: readonly KernelProblem[],
+): DesiredContent {
   const module = renderModule({ name, spokeNamespace: revision.spokeNamespace, moduleSpec: revision.moduleSpec }, mappings, sha256);
   if (module.bytes > MANIFEST_LIMIT_BYTES) {
     const message = `The Module for ${mappings.length} kernels is ${module.bytes} bytes of JSON; Open Cluster Management accepts at most ${MANIFEST_LIMIT_BYTES}. Shorten spec.moduleSpec or split the module.`;

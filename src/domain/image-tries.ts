@@ -37,15 +37,17 @@ export function imageTries(tries: ImageTries, results: readonly ImageResult[], n
   return next;
 }
 
-export const imageProblems = (tries: ImageTries): ImageProblem[] => Object.entries(tries).map(([image, { problem }]) => ({ image, ...problem }));
+export const imageProblems = (tries: ImageTries): ImageProblem[] =>
+  Object.entries(tries).map(([image, { problem }]) => ({ image, ...problem }));
 
-/** Every image that the fleet needs now, each once: pinned ones first, then the ones that are missing. */
+/** Every image that the fleet needs now, each once: pinned ones first, then the ones that are missing. A reference that was pinned to two digests is two images. */
 export function imageStates(pinned: readonly Pin[], needs: readonly ImageNeed[], tries: ImageTries): ImageState[] {
   const byImage = new Map<string, ImageState & { readonly kernels: string[] }>();
   for (const { kernel, image, digest } of pinned) {
-    const known = byImage.get(image);
+    const key = `${image}@${digest}`;
+    const known = byImage.get(key);
     if (known !== undefined) known.kernels.push(kernel);
-    else byImage.set(image, { image, digest, kernels: [kernel] });
+    else byImage.set(key, { image, digest, kernels: [kernel] });
   }
   const missing = needs.map(({ image, kernels }) => ({ image, kernels, problem: tries[image]?.problem }));
   return [...byImage.values(), ...missing];

@@ -113,8 +113,9 @@ function loadedMessage({ fleet: { selected, states }, currentRevision, updateRev
 function invalidSpec(report: Report): Finding {
   const { problems } = report;
   const [first, ...rest] = problems;
-  const more = rest.length === 0 ? '' : ` There are ${count(rest.length, 'further problem')}, the next at ${rest[0]?.path ?? ''}.`;
-  const what = first === undefined ? 'The spec is not valid.' : first.message.includes(first.path) ? first.message : `${first.path}: ${first.message}`;
+  const more = rest.length === 0 ? '' : ` And ${count(rest.length, 'further problem')}, the next at ${rest[0]?.path ?? ''}.`;
+  const what =
+    first === undefined ? 'The spec is not valid.' : first.message.includes(first.path) ? first.message : `${first.path}: ${first.message}`;
   return { reason: 'InvalidSpec', message: `${sentence(what)}${more}${nextStep(report, 'spec')}` };
 }
 
@@ -122,7 +123,10 @@ function pausedFinding(report: Report): Finding {
   const { paused, fleet } = report;
   const by = paused === undefined || paused.by === PAUSED_BY_SPEC ? 'Paused by spec.rollout.paused' : `Paused by ${paused.by}`;
   const why = paused === undefined || paused.reason === '' ? '' : `: ${paused.reason}`;
-  return { reason: 'Paused', message: `${sentence(`${by}${why}`)} ${count(fleet.behind, 'cluster')} wait to be published.${nextStep(report, 'pause')}` };
+  return {
+    reason: 'Paused',
+    message: `${sentence(`${by}${why}`)} Still to be published: ${count(fleet.behind, 'cluster')}.${nextStep(report, 'pause')}`,
+  };
 }
 
 function removalHeld(report: Report): Finding | undefined {
@@ -136,7 +140,10 @@ function removalHeld(report: Report): Finding | undefined {
 }
 
 /** The clusters of one state among the exceptions, with the reason that the first of them has. */
-function clustersIn(report: Report, state: 'Failed' | 'Excluded'): { readonly names: string[]; readonly first: Finding | undefined; readonly total: number } {
+function clustersIn(
+  report: Report,
+  state: 'Failed' | 'Excluded',
+): { readonly names: string[]; readonly first: Finding | undefined; readonly total: number } {
   const those = report.fleet.exceptions.filter((e) => e.state === state && e.kernel === undefined);
   return { names: those.flatMap((e) => e.cluster ?? []), first: those[0], total: report.fleet.states[state] };
 }
@@ -177,22 +184,36 @@ function imageProblem(report: Report): Finding | undefined {
 function resolvingImages({ images }: Report): Finding | undefined {
   const open = images.filter((i) => i.digest === undefined && i.problem === undefined);
   if (open.length === 0) return undefined;
-  return { reason: 'ResolvingImages', message: `${count(open.length, 'image')} of ${images.length} being resolved: ${nameSome(open.map((i) => i.image))}.` };
+  return {
+    reason: 'ResolvingImages',
+    message: `${count(open.length, 'image')} of ${images.length} being resolved: ${nameSome(open.map((i) => i.image))}.`,
+  };
 }
 
 function underWay({ rollout, phase, fleet: { selected, states, behind } }: Report): Finding | undefined {
   const done = `${states.Loaded + states.NoNodes} of ${count(selected, 'cluster')} done, ${states.Publishing + states.Applied + states.Loading} loading, ${behind} to be published`;
   if (rollout !== undefined && rollout.phase === 'Stopping')
-    return { reason: 'Superseded', message: `Rollout ${rollout.number} of revision ${rollout.revision} is being stopped, since the spec has changed.` };
-  if (rollout !== undefined) return { reason: 'RollingOut', message: `Rollout ${rollout.number} of revision ${rollout.revision}: ${done}.` };
+    return {
+      reason: 'Superseded',
+      message: `Rollout ${rollout.number} of revision ${rollout.revision} is being stopped, since the spec has changed.`,
+    };
+  if (rollout !== undefined)
+    return { reason: 'RollingOut', message: `Rollout ${rollout.number} of revision ${rollout.revision}: ${done}.` };
   return phase === 'Progressing' ? { reason: 'CatchingUp', message: `Clusters are catching up: ${done}.` } : undefined;
 }
 
 function waiting(report: Report): Finding {
   const { selected, states } = report.fleet;
-  if (selected === 0) return { reason: 'NoClusterSelected', message: 'spec.selector matches no ManagedCluster. Label the clusters, or correct spec.selector.' };
+  if (selected === 0)
+    return {
+      reason: 'NoClusterSelected',
+      message: 'spec.selector matches no ManagedCluster. Label the clusters, or correct spec.selector.',
+    };
   if (states.Offline === selected)
-    return { reason: 'ClusterUnavailable', message: `None of the ${count(selected, 'selected cluster')} is available. They are served when they return.` };
+    return {
+      reason: 'ClusterUnavailable',
+      message: `None of the ${count(selected, 'selected cluster')} is available. They are served when they return.`,
+    };
   return resolvingImages(report) ?? { reason: 'Starting', message: `${count(selected, 'cluster')} selected; nothing is published yet.` };
 }
 

@@ -47,7 +47,11 @@ const RULES: readonly Rule[] = [
     const known = rollout.number <= Math.max(previous.rollout?.number ?? 0, previous.history?.[0]?.number ?? 0);
     if (known) return undefined;
     const clusters = count(next.clusters?.selected ?? 0, 'cluster');
-    return { type: 'Normal', reason: 'RolloutStarted', message: `Rollout ${rollout.number} brings revision ${rollout.revision} to ${clusters}.` };
+    return {
+      type: 'Normal',
+      reason: 'RolloutStarted',
+      message: `Rollout ${rollout.number} brings revision ${rollout.revision} to ${clusters}.`,
+    };
   },
   function imagesUnusable(next, previous) {
     const failing = (status: Status) => (status.images ?? []).filter((i) => i.state === 'Failed');
@@ -57,7 +61,11 @@ const RULES: readonly Rule[] = [
     if (first === undefined) return undefined;
     const images = [...new Set(fresh.map((i) => i.image))];
     const reason: Reason | string = first.reason ?? 'ImageMissing';
-    return { type: 'Warning', reason, message: `${images.length === 1 ? 'Image' : `${images.length} images`} ${nameSome(images)}: ${sentence(first.message ?? 'cannot be used')}` };
+    return {
+      type: 'Warning',
+      reason,
+      message: `${images.length === 1 ? 'Image' : `${images.length} images`} ${nameSome(images)}: ${sentence(first.message ?? 'cannot be used')}`,
+    };
   },
   (next, previous) => appeared('Failed', next, previous),
   (next, previous) => appeared('Excluded', next, previous),
@@ -90,7 +98,9 @@ const VERB = { Failed: 'failed', Excluded: 'left out' } as const;
 function appeared(state: 'Failed' | 'Excluded', next: Status, previous: Status): McmEvent | undefined {
   const those = (status: Status): (StatusException & { cluster: string })[] =>
     (status.exceptions ?? []).flatMap((e) =>
-      e.state === state && e.cluster !== undefined && e.kernel === undefined && !isImageReason(e.reason as Reason) ? [{ ...e, cluster: e.cluster }] : [],
+      e.state === state && e.cluster !== undefined && e.kernel === undefined && !isImageReason(e.reason as Reason)
+        ? [{ ...e, cluster: e.cluster }]
+        : [],
     );
   const known = new Set(those(previous).map((e) => e.cluster));
   const fresh = those(next).filter((e) => !known.has(e.cluster));

@@ -120,7 +120,10 @@ function rolloutStatus(report: Report): RolloutStatus | undefined {
   return { ...rest, phase: outcome };
 }
 
-function runningRollout({ number, revision, phase, startedAt }: RolloutState, { fleet: { selected, states }, paused }: Report): RolloutStatus {
+function runningRollout(
+  { number, revision, phase, startedAt }: RolloutState,
+  { fleet: { selected, states }, paused }: Report,
+): RolloutStatus {
   const inFlight = states.Publishing + states.Applied + states.Loading;
   const done = states.Loaded + states.NoNodes;
   return {
@@ -138,7 +141,12 @@ const statusRecord = ({ number, revision, outcome, startedAt, finishedAt, cluste
   number,
   revision,
   outcome,
-  ...defined({ startedAt, finishedAt, clusters: rolloutCounts(clusters), message: message === undefined ? undefined : shorten(message, MESSAGE_CHARS) }),
+  ...defined({
+    startedAt,
+    finishedAt,
+    clusters: rolloutCounts(clusters),
+    message: message === undefined ? undefined : shorten(message, MESSAGE_CHARS),
+  }),
 });
 
 function rolloutCounts(clusters: RolloutRecord['clusters'] | undefined): RolloutCounts | undefined {

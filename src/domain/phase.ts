@@ -1,5 +1,5 @@
 import type { ActiveWork } from './next-step.js';
-import type { Observation, Phase } from './process.js';
+import type { Observation, ObservedModule, Phase } from './process.js';
 
 export interface PhaseInput {
   readonly active: ActiveWork | undefined;
@@ -9,17 +9,23 @@ export interface PhaseInput {
 
 /**
  * The module in one word. `Ready`: every reachable cluster has what the spec asks for. `Degraded`: nothing more happens by itself, and some cluster does not have it.
- * Offline clusters do not degrade a module: they catch up.
+ * Offline clusters do not degrade a module: they catch up. A fleet that is offline as a whole is not ready either.
  */
 export function phaseOf(seen: Observation | undefined, { active, paused }: PhaseInput): Phase {
   if (seen === undefined) return 'Pending';
   if (seen.kind === 'gone') return 'Removing';
   if (seen.kind === 'invalid') return 'Invalid';
   if (paused) return 'Paused';
-  const { states, selected, behind } = seen.fleet;
   if (active?.kind === 'rollout') return 'Progressing';
-  if (selected === 0 || seen.revision.name === undefined) return 'Pending';
-  if (states.Failed > 0 || seen.removals.held) return 'Degraded';
-  if (active !== undefined || behind > 0 || states.Publishing + states.Applied + states.Loading > 0) return 'Progressing';
-  return states.Excluded > 0 || seen.needs.length > 0 ? 'Degraded' : 'Ready';
+  return phaseOfFleet(seen, active !== undefined);
+}
+
+/** The first line that speaks wins; a failure stands before what is still under way. */
+function phaseOfFleet({ fleet: { states, selected, behind }, revision, removals, needs }: ObservedModule, catchingUp: boolean): Phase {
+  const loading = states.Publishing + states.Applied + states.Loading;
+  if (selected === 0 || revision.name === undefined) return 'Pending';
+  if (states.Failed > 0 || removals.held) return 'Degraded';
+  if (states.Offline === selected) return 'Pending'; // of an unreachable fleet nothing can be said
+  if (catchingUp || behind > 0 || loading > 0) return 'Progressing';
+  return states.Excluded > 0 || needs.length > 0 ? 'Degraded' : 'Ready';
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { RequestOptions } from 'node:https';
-import type { DispatcherOptions, KubeConfig } from '@kubernetes/client-node';
+import { KubeConfig, type DispatcherOptions } from '@kubernetes/client-node';
 import { Fault } from '../domain/fault.js';
 import { messageOf } from './faults.js';
 
@@ -15,8 +15,8 @@ export interface Credentials {
 
 export interface CredentialSource {
   current(): Promise<Credentials>;
-  /** After a 401 or a failed handshake: look again before the next request. */
-  invalidate(): void;
+  /** The server refused these: look again before the next request, unless that has happened meanwhile. */
+  refused(stale: Credentials): void;
 }
 
 /** Credentials are looked up again after this time (10 s). client-node caches tokens itself; this spares reading certificate files per request. */
@@ -68,24 +68,42 @@ async function lookUp(kubeConfig: KubeConfig): Promise<Credentials> {
   return { headers, dispatcher, fingerprint: fingerprintOf(dispatcher) };
 }
 
+/** A copy that has cached nothing: client-node keeps tokens of plugins and files, some for ever, and offers no way to drop them. */
+function withoutCaches({ clusters, users, contexts, currentContext }: KubeConfig): KubeConfig {
+  const copy = new KubeConfig();
+  copy.loadFromOptions({ clusters, users, contexts, currentContext });
+  return copy;
+}
+
 /** Credentials of a kubeconfig: bearer token, token file, client certificate, exec plugin, basic. One lookup at a time. */
 export function createCredentialSource(kubeConfig: KubeConfig): CredentialSource {
+  let source = kubeConfig;
   let pending: Promise<Credentials> | undefined;
+  let latest: Credentials | undefined;
   let fetchedAt = -Infinity;
+  const fetch = async (): Promise<Credentials> => {
+    try {
+      latest = await lookUp(source);
+      return latest;
+    } catch (error) {
+      pending = undefined;
+      throw error;
+    }
+  };
   return {
     current() {
       if (pending === undefined || performance.now() - fetchedAt > FRESH_MS) {
         fetchedAt = performance.now();
-        const lookup = lookUp(kubeConfig);
-        pending = lookup;
-        lookup.catch(() => {
-          if (pending === lookup) pending = undefined;
-        });
+        pending = fetch();
       }
       return pending;
     },
-    invalidate() {
+    refused(stale) {
+      // Many requests may learn of one outdated token; only the first of them causes a lookup.
+      if (stale !== latest) return;
+      latest = undefined;
       pending = undefined;
+      source = withoutCaches(kubeConfig);
     },
   };
 }

@@ -84,10 +84,9 @@ export class Requester {
     budget: { throttled: number; refused: number },
   ): number | undefined {
     const { status, retryAfterMs } = failure;
-    // A token may have been rotated since the last lookup: once, with a new one.
+    // A token may have been rotated since the last lookup: once more, for which the transport takes a new one.
     if (status === 401 && budget.refused > 0) {
       budget.refused -= 1;
-      this.#options.transport.credentialsRefused();
       return 0;
     }
     if (status !== 429 || retryAfterMs === undefined || retryAfterMs > THROTTLED_MAX_WAIT_MS || budget.throttled === 0) return undefined;

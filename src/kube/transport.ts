@@ -1,4 +1,5 @@
 import { Agent, ProxyAgent, Socks5ProxyAgent, type Dispatcher } from 'undici';
+import { Fault } from '../domain/fault.js';
 import type { Credentials, CredentialSource } from './credentials.js';
 
 /** Headers of ours on every request. */
@@ -16,10 +17,8 @@ export interface TransportRequest {
 }
 
 export interface Transport {
-  /** Sends one request, no retries. Rejects with undici's errors, or the credential lookup's Fault. */
+  /** Sends one request, no retries; after a 401 the next one has fresh credentials. Rejects with undici's errors, or the credential lookup's Fault. */
   send(request: TransportRequest): Promise<Dispatcher.ResponseData>;
-  /** The server refused our credentials: look them up again before the next request. */
-  credentialsRefused(): void;
   close(): Promise<void>;
 }
 
@@ -57,6 +56,7 @@ export function createTransport(options: { server: string; credentials: Credenti
   // A server behind a path, as https://rancher.example/k8s/clusters/c-1 is.
   const prefix = server.pathname.replace(/\/+$/, '');
   let current: Dispatchers | undefined;
+  let closed = false;
 
   const dispatchersFor = (fresh: Credentials): Dispatchers => {
     if (current?.fingerprint === fresh.fingerprint) return current;
@@ -71,8 +71,9 @@ export function createTransport(options: { server: string; credentials: Credenti
   return {
     async send({ method, path, body, contentType, signal, stream = false }) {
       const fresh = await credentials.current();
+      if (closed) throw new Fault('Unavailable', 'The connection to the API server has been closed.');
       const dispatchers = dispatchersFor(fresh);
-      return (stream ? dispatchers.streams : dispatchers.requests).request({
+      const response = await (stream ? dispatchers.streams : dispatchers.requests).request({
         origin: server.origin,
         path: prefix + path,
         method,
@@ -80,9 +81,11 @@ export function createTransport(options: { server: string; credentials: Credenti
         body: body ?? null,
         signal,
       });
+      if (response.statusCode === 401) credentials.refused(fresh);
+      return response;
     },
-    credentialsRefused: () => credentials.invalidate(),
     async close() {
+      closed = true;
       const last = current;
       current = undefined;
       await Promise.all([last?.requests.close(), last?.streams.destroy()]);

@@ -117,10 +117,7 @@ export async function readWatchStream(options: WatchStreamOptions): Promise<void
 async function readEvents(options: WatchStreamOptions, abort: AbortSignal, silence: Silence): Promise<void> {
   const { transport, attempt, path, idleTimeoutMs, signal, onOpen, onEvent } = options;
   const response = await transport.send({ method: 'GET', path, signal: abort, stream: true });
-  if (response.statusCode >= 300) {
-    if (response.statusCode === 401) transport.credentialsRefused();
-    throw await refusal(attempt, response);
-  }
+  if (response.statusCode >= 300) throw await refusal(attempt, response);
   silence.allow(idleTimeoutMs);
   onOpen?.();
   const split = createLineSplitter((line) => {

@@ -141,6 +141,27 @@ describe('the content of a watch cache', () => {
     expect(changes.map(({ type, key }) => `${type} ${key}`)).toEqual(['added older', 'added newer', 'added listed', 'deleted older']);
   });
 
+  test('a deletion that is older than what we wrote does not take our object away', () => {
+    const { store, changes } = newStore();
+    const at = (uid: string, version: string): KubernetesObject => ({
+      apiVersion: 'v1',
+      kind: 'Gadget',
+      metadata: { name: 'a', uid, resourceVersion: version },
+      value: Number(version),
+    });
+    store.upsertFromWatch(at('first', '5'));
+    store.put(at('second', '8'), false);
+    store.deleteFromWatch(at('first', '7'));
+    expect(store.get('a')).toBe(8);
+    store.deleteFromWatch(at('second', '9'));
+    expect(changes.map(({ type, before, after }) => [type, before, after])).toEqual([
+      ['added', undefined, 5],
+      ['deleted', 5, undefined],
+      ['added', undefined, 8],
+      ['deleted', 8, undefined],
+    ]);
+  });
+
   test('versions that are not numbers are believed in the order of their arrival', () => {
     const { store } = newStore();
     const at = (version: string, value: number): KubernetesObject => ({

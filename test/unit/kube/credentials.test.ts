@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -8,7 +8,9 @@ import { loadKubeConfig } from '../../../src/kube/index.js';
 import { failureOf } from './helpers.js';
 
 let folder: string;
-beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'kmodflow-credentials-'))));
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'kmodflow-credentials-'));
+});
 afterEach(() => rmSync(folder, { recursive: true }));
 
 const cluster = { name: 'hub', server: 'https://hub.example', skipTLSVerify: false, caData: Buffer.from('ca-1').toString('base64') };
@@ -39,17 +41,25 @@ describe('credentials', () => {
     const file = join(folder, 'token');
     writeFileSync(file, 't-1\n');
     const source = createCredentialSource(kubeConfigWith({ authProvider: { name: 'tokenFile', config: { tokenFile: file } } }));
-    expect((await source.current()).headers).toEqual({ authorization: 'Bearer t-1' });
+    const first = await source.current();
+    expect(first.headers).toEqual({ authorization: 'Bearer t-1' });
+    writeFileSync(file, 't-2\n');
+    source.refused(first);
+    expect((await source.current()).headers).toEqual({ authorization: 'Bearer t-2' });
   });
 
-  test('of an exec plugin, run once for many requests', async () => {
-    const count = join(folder, 'runs');
+  test('of an exec plugin, run once for many requests, and once more when the server refuses them', async () => {
+    const runs = join(folder, 'runs');
     const status = JSON.stringify({ kind: 'ExecCredential', status: { token: 'from-plugin' } });
-    const source = createCredentialSource(kubeConfigWith(plugin(`echo run >> ${count}\necho '${status}'`)));
-    const all = await Promise.all(Array.from({ length: 20 }, () => source.current()));
-    source.invalidate();
-    all.push(await source.current());
-    expect(new Set(all.map(({ headers }) => headers['authorization']))).toEqual(new Set(['Bearer from-plugin']));
+    const source = createCredentialSource(kubeConfigWith(plugin(`echo run >> ${runs}\necho '${status}'`)));
+    const many = await Promise.all(Array.from({ length: 20 }, () => source.current()));
+    expect(many.map(({ headers }) => headers['authorization'])).toEqual(Array(20).fill('Bearer from-plugin'));
+    expect(readFileSync(runs, 'utf8')).toBe('run\n');
+    for (const stale of many) source.refused(stale);
+    const fresh = await source.current();
+    for (const stale of many) source.refused(stale);
+    expect(await source.current()).toBe(fresh);
+    expect(readFileSync(runs, 'utf8')).toBe('run\nrun\n');
   });
 
   test('a plugin that fails is told without the rest of what it printed, and asked again', async () => {
@@ -68,12 +78,12 @@ describe('credentials', () => {
     const source = createCredentialSource(kubeConfig);
     const first = await source.current();
     kubeConfig.users = [{ ...(kubeConfig.users[0] as KubeConfig['users'][number]), token: 't-2' }];
-    source.invalidate();
+    source.refused(first);
     const second = await source.current();
     expect(second.headers).toEqual({ authorization: 'Bearer t-2' });
     expect(second.fingerprint).toBe(first.fingerprint);
     writeFileSync(certFile, 'certificate-2');
-    source.invalidate();
+    source.refused(second);
     expect((await source.current()).fingerprint).not.toBe(first.fingerprint);
     expect(first.fingerprint).not.toContain('certificate');
   });

@@ -141,6 +141,15 @@ describe('requests', () => {
   });
 });
 
+describe('after close', () => {
+  test('requests fail and open nothing', async () => {
+    const api = connect();
+    await api.close();
+    expect((await failureOf(api.get(gadgets, 'g'))).message).toBe('The connection to the API server has been closed.');
+    expect(server.connections).toBe(0);
+  });
+});
+
 describe('lists', () => {
   test('come in pages from one snapshot', async () => {
     for (let i = 0; i < 5; i += 1) server.put(`g${i}`, i);
@@ -172,7 +181,7 @@ describe('lists', () => {
   test('give up when it expires twice', async () => {
     for (let i = 0; i < 3; i += 1) server.put(`g${i}`, i);
     const all = async (): Promise<void> => {
-      for await (const _page of connect().list(gadgets, { pageSize: 2 })) server.compact();
+      for await (const { items } of connect().list(gadgets, { pageSize: 2 })) if (items.length > 0) server.compact();
     };
     expect(await failureOf(all())).toMatchObject({
       kind: 'Unavailable',

@@ -5,76 +5,49 @@ import { createHubApi, createWatchCache, type CacheChange } from '../../../src/k
 import { FakeApiServer, answerStatus, gadgets, resetConnection } from './fake-api-server.js';
 import { eventually, memoryLogger } from './helpers.js';
 
-type Step =
-  | { readonly do: 'put' | 'own put' | 'remove'; readonly name: string }
-  | {
-      readonly do:
-        'drop' | 'cut a line' | 'end' | 'compact' | 'compact and drop' | 'malformed' | 'repeat' | 'bookmark' | 'expire' | 'pause';
-    }
-  | { readonly do: 'refuse'; readonly verb: 'list' | 'watch'; readonly code: number }
-  | { readonly do: 'reset'; readonly verb: 'list' | 'watch' };
-
-const names = fc.constantFrom('a', 'b', 'c', 'd', 'e');
-const verbs = fc.constantFrom('list' as const, 'watch' as const);
-const aStep: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ do: fc.constantFrom('put' as const, 'own put' as const, 'remove' as const), name: names }) },
-  {
-    weight: 4,
-    arbitrary: fc.record({
-      do: fc.constantFrom(
-        'drop' as const,
-        'cut a line' as const,
-        'end' as const,
-        'compact' as const,
-        'compact and drop' as const,
-        'malformed' as const,
-        'repeat' as const,
-        'bookmark' as const,
-        'expire' as const,
-        'pause' as const,
-      ),
-    }),
-  },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('refuse' as const), verb: verbs, code: fc.constantFrom(500, 503, 410, 403) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('reset' as const), verb: verbs }) },
-);
-
+type Own = (object: ReturnType<FakeApiServer['put']>) => void;
 let value = 0;
 
-async function take(step: Step, server: FakeApiServer, own: (object: ReturnType<FakeApiServer['put']>) => void): Promise<void> {
-  switch (step.do) {
-    case 'put':
-      return void server.put(step.name, (value += 1));
-    case 'own put':
-      return own(server.put(step.name, (value += 1)));
-    case 'remove':
-      return server.remove(step.name);
-    case 'drop':
-      return server.dropWatches();
-    case 'cut a line':
-      return server.dropWatches(true);
-    case 'end':
-      return server.endWatches();
-    case 'compact':
-      return server.compact();
-    case 'compact and drop':
-      server.compact();
-      return server.dropWatches();
-    case 'malformed':
-      return server.sendRaw('{"type":"ADDED",\n');
-    case 'repeat':
-      return server.repeatLastEvent();
-    case 'bookmark':
-      return server.bookmark();
-    case 'expire':
-      return server.sendError({ code: 410, reason: 'Expired' });
-    case 'pause':
-      return sleep(5);
-    case 'refuse':
-      return server.next(step.verb, answerStatus(step.code));
-    case 'reset':
-      return server.next(step.verb, resetConnection);
-  }
+/** What may happen to one object. */
+const HAPPENS = {
+  put: (server: FakeApiServer, name: string) => void server.put(name, (value += 1)),
+  'own put': (server: FakeApiServer, name: string, own: Own) => own(server.put(name, (value += 1))),
+  remove: (server: FakeApiServer, name: string) => server.remove(name),
+};
+/** What may happen to the watch. */
+const FAULTS = {
+  drop: (server: FakeApiServer) => server.dropWatches(),
+  'cut a line': (server: FakeApiServer) => server.dropWatches(true),
+  end: (server: FakeApiServer) => server.endWatches(),
+  compact: (server: FakeApiServer) => server.compact(),
+  'compact and drop': (server: FakeApiServer) => {
+    server.compact();
+    server.dropWatches();
+  },
+  malformed: (server: FakeApiServer) => server.sendRaw('{"type":"ADDED",\n'),
+  repeat: (server: FakeApiServer) => server.repeatLastEvent(),
+  bookmark: (server: FakeApiServer) => server.bookmark(),
+  expire: (server: FakeApiServer) => server.sendError({ code: 410, reason: 'Expired' }),
+  pause: () => sleep(5),
+};
+/** What may become of the next list or watch. */
+const ANSWERS = { 500: answerStatus(500), 503: answerStatus(503), 410: answerStatus(410), 403: answerStatus(403), reset: resetConnection };
+
+const keysOf = <T extends object>(table: T): (keyof T)[] => Object.keys(table) as (keyof T)[];
+const aStep = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ happens: fc.constantFrom(...keysOf(HAPPENS)), to: fc.constantFrom('a', 'b', 'c', 'd', 'e') }) },
+  { weight: 4, arbitrary: fc.record({ fault: fc.constantFrom(...keysOf(FAULTS)) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ next: fc.constantFrom('list' as const, 'watch' as const), is: fc.constantFrom(...keysOf(ANSWERS)) }),
+  },
+);
+type Step = typeof aStep extends fc.Arbitrary<infer S> ? S : never;
+
+async function take(step: Step, server: FakeApiServer, own: Own): Promise<void> {
+  if ('happens' in step) HAPPENS[step.happens](server, step.to, own);
+  else if ('fault' in step) await FAULTS[step.fault](server);
+  else server.next(step.next, ANSWERS[step.is]);
 }
 
 const sorted = (entries: Iterable<[string, unknown]>): [string, unknown][] => [...entries].sort(([a], [b]) => (a < b ? -1 : 1));

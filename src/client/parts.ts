@@ -1,0 +1,13 @@
+import type { HubApi } from '../kube/index.js';
+import type { ModuleWorkflows } from './workflows.js';
+
+/** What the client is made of; tests hand in their own. */
+export interface ClientParts {
+  readonly workflows: ModuleWorkflows;
+  /** @throws Fault when the hub cannot be reached; nothing has to be contacted yet. */
+  readonly kube: () => HubApi;
+  readonly operatorNamespace: string;
+  readonly settleMs: number;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
