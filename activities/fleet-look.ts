@@ -1,4 +1,6 @@
 import { assessCluster, type Assessment, type Patience } from '../src/domain/assess-cluster.js';
+import { retryLabel } from '../src/domain/manifest-work.js';
+import { changesInMs } from '../src/domain/next-change.js';
 import { contentRenderer, type DesiredContent, type ImageProblems } from '../src/domain/desired-content.js';
 import type { ImageProblem } from '../src/domain/process.js';
 import type { Revision } from '../src/domain/revision.js';
@@ -16,6 +18,8 @@ export interface LookAt {
   readonly imageProblems: readonly ImageProblem[];
   readonly ownerUid: string | undefined;
   readonly patience: Patience;
+  /** A person asked to try failed clusters again: those that this attempt has not written yet are behind. */
+  readonly nudge?: string | undefined;
 }
 
 export interface SpokeLook {
@@ -23,10 +27,16 @@ export interface SpokeLook {
   readonly work: WorkView | undefined;
   readonly desired: DesiredContent | undefined;
   readonly assessment: Assessment;
+  /** In how many milliseconds time alone may change the assessment. Undefined: never. */
+  readonly changesInMs: number | undefined;
 }
 
 export const problemsByImage = (problems: readonly ImageProblem[]): ImageProblems =>
   new Map(problems.map(({ image, reason, message }) => [image, { reason, message }]));
+
+/** In order of their names. */
+export const selectedClusters = (clusters: Iterable<ClusterView>, selector: LookAt['selector']): ClusterView[] =>
+  [...clusters].filter((c) => matchesLabels(selector, c.labels)).sort((a, b) => (a.name < b.name ? -1 : 1));
 
 /** Looks at one module through the caches. Costs no request, whatever the size of the fleet. */
 export function lookAt({ fleet, sha256, now }: LookDeps, at: LookAt): { spoke(cluster: ClusterView): SpokeLook; selected(): ClusterView[] } {
@@ -36,7 +46,7 @@ export function lookAt({ fleet, sha256, now }: LookDeps, at: LookAt): { spoke(cl
       ? undefined
       : contentRenderer({ name: at.name, revision: at.revision, imageProblems: problemsByImage(at.imageProblems), sha256 });
   return {
-    selected: () => [...fleet.clusters.values()].filter((c) => matchesLabels(at.selector, c.labels)).sort((a, b) => (a.name < b.name ? -1 : 1)),
+    selected: () => selectedClusters(fleet.clusters.values(), at.selector),
     spoke: (cluster) => {
       const work = works.get(cluster.name);
       const desired = render?.(cluster, work);
@@ -45,7 +55,23 @@ export function lookAt({ fleet, sha256, now }: LookDeps, at: LookAt): { spoke(cl
         heldSinceMs: fleet.clock.heldSinceMs(work),
         availableSinceMs: fleet.clock.availableSinceMs(cluster.name),
       };
-      return { cluster, work, desired, assessment: assessCluster({ cluster, work, desired }, at.ownerUid, at.patience, clock) };
+      const assessment = assessCluster({ cluster, work, desired }, at.ownerUid, at.patience, clock);
+      const considered = consider({ assessment, work, desired }, at, { fleet, now });
+      return { cluster, work, desired, changesInMs: changesInMs(work, assessment, at.patience, clock), ...considered };
     },
   };
+}
+
+type Considered = Pick<SpokeLook, 'assessment' | 'work' | 'desired'>;
+
+/** What the ManifestWork alone does not tell: that the hub refused to write it, and that a person wants another attempt. */
+function consider({ assessment, work, desired }: Considered, { name, nudge }: LookAt, { fleet, now }: Pick<LookDeps, 'fleet' | 'now'>): Pick<SpokeLook, 'assessment'> & Partial<SpokeLook> {
+  if (desired?.kind !== 'content') return { assessment };
+  const { cluster, state, behind } = assessment;
+  const tryAgain = nudge !== undefined && state === 'Failed' && work?.retry !== retryLabel(nudge);
+  if (tryAgain) return { assessment: { cluster, state: 'Pending', behind: true, final: false, problem: undefined } };
+  const refused = behind ? fleet.refusals.standing(`${cluster}/${name}`, desired.module.hash, nudge) : undefined;
+  if (refused === undefined) return { assessment };
+  const failed: Assessment = { cluster, state: 'Failed', behind: false, final: true, problem: refused.problem };
+  return { assessment: failed, changesInMs: refused.untilMs - now() };
 }

@@ -1,15 +1,21 @@
 import { Context } from '@temporalio/activity';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isFault } from '../src/domain/fault.js';
 import type { FollowInput, Outcome, WaveProgress } from '../src/domain/process.js';
 import { WAVE_PROGRESS_SIGNAL } from '../src/domain/messages.js';
+import type { WorkView } from '../src/domain/views.js';
 import type { Deps } from './deps.js';
 import { SYNC_TIMEOUT_MS } from './observe.js';
 import { lookWith, type WaveLook } from './wave-look.js';
 import { readModuleSource } from './module-source.js';
 
-/** How often the follower looks while ManifestWorks change, and while they do not (settle times and deadlines pass in silence). */
+/** How often the follower looks while ManifestWorks change, and while they do not (settle times pass in silence). */
 const BUSY_MS = 250;
 const QUIET_MS = 1_000;
+/** How often every cluster is looked at, changed or not: deadlines pass in silence too. */
+const FULL_LOOK_MS = 10_000;
+/** A look may wait for a slow API server, so the heartbeat goes by its own timer. */
+const HEARTBEAT_MS = 4_000;
 /** Names in one signal, so that its payload stays small. */
 const NAMES_PER_SIGNAL = 1_000;
 /** How often the MCM is read again for its selector and owner. */
@@ -27,19 +33,24 @@ export const createFollowWave =
   async (input: FollowInput): Promise<void> => {
     await deps.fleet.whenSynced(SYNC_TIMEOUT_MS);
     const context = Context.current();
-    const follower = new Follower(deps, input, context.info.attempt === 1);
-    let changed = true;
-    const stopListening = [deps.fleet.works, deps.fleet.clusters, deps.fleet.revisions].map((cache) => cache.onChange(() => (changed = true)));
+    const follower = new Follower(deps, input, context.info.attempt === 1 && input.again !== true);
+    const { works, clusters, revisions } = deps.fleet;
+    const stopListening = [
+      works.onChange(({ before, after }) => follower.changedWork(after ?? before)),
+      clusters.onChange(({ key }) => follower.changed(key)),
+      revisions.onChange(() => follower.changed()),
+    ];
+    const alive = setInterval(() => context.heartbeat(), HEARTBEAT_MS);
+    context.heartbeat();
     try {
       for (;;) {
         context.cancellationSignal.throwIfAborted();
-        context.heartbeat();
-        changed = false;
         await follower.tell(await follower.look());
-        for (let waited = 0; waited < QUIET_MS && !(changed && waited >= BUSY_MS); waited += BUSY_MS / 2)
+        for (let waited = 0; waited < QUIET_MS && !(follower.hasNews && waited >= BUSY_MS); waited += BUSY_MS / 2)
           await sleep(BUSY_MS / 2, undefined, { signal: context.cancellationSignal });
       }
     } finally {
+      clearInterval(alive);
       for (const stop of stopListening) stop();
     }
   };
@@ -49,56 +60,96 @@ class Follower {
   readonly #input: FollowInput;
   /** Last thing told of each cluster: a final state, `behind` or `inFlight`. Members start as behind: the wave has them in its queue. */
   readonly #told: Map<string, string>;
+  readonly #news = new Set<string>();
+  /** Clusters whose proof may hold already: time alone makes them loaded. */
+  readonly #settling = new Set<string>();
+  #lookedAtAllMs = Number.NEGATIVE_INFINITY;
   #look: WaveLook | undefined;
   #sourceReadAtMs = Number.NEGATIVE_INFINITY;
 
-  /** @param first False on a retry: what was told before is not known then, so everything is told again. */
+  /** @param first False on a retry and in a later run of the wave: what was told before is not known then, so everything is told again. */
   constructor(deps: FollowDeps, input: FollowInput, first: boolean) {
     this.#deps = deps;
     this.#input = input;
     this.#told = new Map(input.clusters.map((c) => [c, first ? 'behind' : 'unknown']));
   }
 
+  /** @param cluster Undefined: everything may have changed. */
+  changed(cluster?: string): void {
+    if (cluster === undefined) this.#lookedAtAllMs = Number.NEGATIVE_INFINITY;
+    else this.#news.add(cluster);
+  }
+
+  changedWork(work: WorkView | undefined): void {
+    if (work?.module === this.#input.name) this.#news.add(work.cluster);
+  }
+
+  get hasNews(): boolean {
+    return this.#news.size > 0;
+  }
+
+  /** Looks at what changed and at what settles; now and then at everything. A fleet of thousands that is quiet costs next to nothing. */
   async look(): Promise<WaveProgress> {
     const look = await this.#currentLook();
     if (look === undefined) return { outcomes: [], behind: [] };
-    const outcomes: Outcome[] = [];
-    const behind: string[] = [];
-    for (const cluster of look.selected()) {
-      const { state, behind: isBehind, final, problem } = look.spoke(cluster).assessment;
-      const told = this.#told.get(cluster.name);
-      if (isBehind) {
-        if (told === 'behind') continue;
-        behind.push(cluster.name);
-        this.#told.set(cluster.name, 'behind');
-      } else if (final && told !== undefined && told !== state) {
-        outcomes.push({ cluster: cluster.name, state, problem });
-        this.#told.set(cluster.name, state);
-      } else if (!final && told !== undefined) this.#told.set(cluster.name, 'inFlight');
+    const nowMs = this.#deps.now();
+    const everything = nowMs - this.#lookedAtAllMs > FULL_LOOK_MS;
+    const names = everything ? look.selected().map((c) => c.name) : [...new Set([...this.#news, ...this.#settling])];
+    if (everything) this.#lookedAtAllMs = nowMs;
+    this.#news.clear();
+    this.#settling.clear();
+    const progress = { outcomes: everything ? this.#lost(look) : [], behind: [] as string[] };
+    for (const name of names) this.#judge(look, name, progress);
+    return progress;
+  }
+
+  #judge(look: WaveLook, name: string, { outcomes, behind }: { outcomes: Outcome[]; behind: string[] }): void {
+    const cluster = this.#deps.fleet.clusters.get(name);
+    if (cluster === undefined || !look.isSelected(cluster)) {
+      if (this.#told.delete(name)) outcomes.push(notSelected(name));
+      return;
     }
-    return { outcomes: [...outcomes, ...this.#lost(look)], behind };
+    const { state, behind: isBehind, final, problem } = look.spoke(cluster).assessment;
+    const told = this.#told.get(name);
+    if (isBehind) {
+      if (told !== 'behind') behind.push(name);
+      this.#told.set(name, 'behind');
+      return;
+    }
+    if (told === undefined) return; // not the wave's: it had what it needs before
+    if (!final) {
+      this.#told.set(name, 'inFlight');
+      if (state === 'Loading') this.#settling.add(name);
+      return;
+    }
+    if (told !== state) outcomes.push({ cluster: name, state, problem });
+    this.#told.set(name, state);
   }
 
   /** Members that are not selected any more, or whose ManagedCluster is gone, are not the wave's business. */
   #lost(look: WaveLook): Outcome[] {
-    const lost: Outcome[] = [];
-    for (const name of this.#told.keys()) {
+    const lost = [...this.#told.keys()].filter((name) => {
       const cluster = this.#deps.fleet.clusters.get(name);
-      if (cluster !== undefined && look.isSelected(cluster)) continue;
-      this.#told.delete(name);
-      lost.push({ cluster: name, state: 'Excluded', problem: { reason: 'ClusterDeleting', message: `Cluster ${name} is not selected any more.` } });
-    }
-    return lost;
+      return cluster === undefined || !look.isSelected(cluster);
+    });
+    for (const name of lost) this.#told.delete(name);
+    return lost.map(notSelected);
   }
 
   /** A fresh look over the caches; the MCM itself is read again now and then. */
   async #currentLook(): Promise<WaveLook | undefined> {
     const now = this.#deps.now();
-    if (this.#look === undefined || now - this.#sourceReadAtMs > SOURCE_MS) {
-      const source = await readModuleSource(this.#deps, this.#input);
-      this.#sourceReadAtMs = now;
-      this.#look = source === undefined ? undefined : lookWith(this.#deps, this.#input, source);
-    } else this.#look = lookWith(this.#deps, this.#input, this.#look.source);
+    const known = this.#look?.source;
+    if (known !== undefined && now - this.#sourceReadAtMs <= SOURCE_MS) {
+      this.#look = lookWith(this.#deps, this.#input, known);
+      return this.#look;
+    }
+    const source = await readModuleSource(this.#deps, this.#input).catch((error: unknown) => {
+      if (known === undefined || !isFault(error, 'Unavailable')) throw error;
+      return known; // the API server is away for the moment: go on with what was read last
+    });
+    this.#sourceReadAtMs = now;
+    this.#look = source === undefined ? undefined : lookWith(this.#deps, this.#input, source);
     return this.#look;
   }
 
@@ -109,3 +160,9 @@ class Follower {
     }
   }
 }
+
+const notSelected = (cluster: string): Outcome => ({
+  cluster,
+  state: 'Excluded',
+  problem: { reason: 'ClusterDeleting', message: `Cluster ${cluster} is not selected any more.` },
+});

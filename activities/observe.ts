@@ -8,7 +8,7 @@ import { effectivePolicy } from '../src/domain/rollout-policy.js';
 import type { ClusterView, WorkView } from '../src/domain/views.js';
 import { validateManagedClusterModule } from '../src/domain/validate-mcm.js';
 import type { Deps } from './deps.js';
-import { lookAt, type SpokeLook } from './fleet-look.js';
+import { lookAt, selectedClusters, type SpokeLook } from './fleet-look.js';
 import { readModuleSource, type SourceModule } from './module-source.js';
 
 export const SYNC_TIMEOUT_MS = 60_000;
@@ -44,7 +44,7 @@ function invalid(deps: ObserveDeps, source: SourceModule, problems: readonly Spe
     look.selected().map((c) => look.spoke(c).assessment),
     deps.fleet.worksOf(source.name).size,
   );
-  return { kind: 'invalid', uid, generation, problems: problems.slice(0, PROBLEMS_SHOWN).map(({ path, message }) => ({ path, message })), fleet, remembered };
+  return { kind: 'invalid', uid, generation, problems: problems.slice(0, PROBLEMS_SHOWN), fleet, remembered };
 }
 
 const lookOptions = (source: SourceModule, revision: Revision | undefined, imageProblems: ObserveInput['imageProblems']) => ({
@@ -61,11 +61,15 @@ function observeModule(deps: ObserveDeps, source: SourceModule, input: ObserveIn
   const moduleSpec = spec.moduleSpec ?? { selector: {} };
   const hash = revisionHash({ spokeNamespace: spec.spokeNamespace, moduleSpec }, deps.sha256);
   const revision = deps.fleet.revisionsOf(name).find((r) => r.hash === hash);
-  const look = lookAt(deps, { ...lookOptions(source, revision, input.imageProblems), patience: policy });
-  const selected = look.selected();
-  const spokes = selected.map((cluster) => look.spoke(cluster));
+  const selected = selectedClusters(deps.fleet.clusters.values(), spec.selector);
   const pins = revision?.pins ?? {};
   const needed = neededImages(deps, source, selected);
+  // While an image is being looked up for the first time, nothing can be said. Once every one is known to be missing, that is what each cluster waits for.
+  const allTried = needed.every(({ image }) => input.imageProblems.some((p) => p.image === image));
+  const unrecorded = allTried ? { name: '', number: 0, hash, pins, spokeNamespace: spec.spokeNamespace, moduleSpec } : undefined;
+  const options = lookOptions(source, revision ?? unrecorded, input.imageProblems);
+  const look = lookAt(deps, { ...options, patience: policy, nudge: input.nudge });
+  const spokes = selected.map((cluster) => look.spoke(cluster));
   return {
     kind: 'module',
     uid,
@@ -79,7 +83,13 @@ function observeModule(deps: ObserveDeps, source: SourceModule, input: ObserveIn
     fleet: summary(deps, name, spokes),
     removals: removals(deps, name, new Set(selected.map((c) => c.name))),
     remembered,
+    changesInMs: soonest(spokes),
   };
+}
+
+function soonest(spokes: readonly SpokeLook[]): number | undefined {
+  const times = spokes.flatMap((s) => s.changesInMs ?? []);
+  return times.length === 0 ? undefined : Math.max(0, times.reduce((a, b) => Math.min(a, b)));
 }
 
 function summary({ fleet }: ObserveDeps, name: string, spokes: readonly SpokeLook[]): FleetSummary {

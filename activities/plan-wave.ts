@@ -20,9 +20,8 @@ export const createPlanWave =
     let bytes = 0;
     for (const cluster of look.selected()) {
       if (input.after !== undefined && cluster.name <= input.after) continue;
-      const { behind, final, state } = look.spoke(cluster).assessment;
-      const triedAgain = input.nudge !== undefined && state === 'Failed';
-      if (!behind && final && !triedAgain) continue;
+      const { behind, final } = look.spoke(cluster).assessment;
+      if (!behind && final) continue;
       bytes += cluster.name.length + 3;
       if (bytes > PAGE_BYTES) return { clusters, next: clusters.at(-1) };
       clusters.push(cluster.name);

@@ -3,6 +3,7 @@ import { Fault, isFault } from '../src/domain/fault.js';
 import { renderManifestWork } from '../src/domain/manifest-work.js';
 import type { Outcome, PublishInput, PublishResult } from '../src/domain/process.js';
 import type { Problem } from '../src/domain/reasons.js';
+import type { RenderedModule } from '../src/domain/render-module.js';
 import { resources } from '../src/kube/index.js';
 import type { Deps } from './deps.js';
 import { SYNC_TIMEOUT_MS } from './observe.js';
@@ -50,20 +51,12 @@ export const createPublishBatch =
     return progress;
   };
 
-async function publishOne(deps: PublishDeps, look: WaveLook, input: PublishInput, name: string): Promise<Written> {
-  const aside = (state: Outcome['state'], problem: Problem | undefined): Written => ({ kind: 'setAside', outcome: { cluster: name, state, problem } });
-  const cluster = deps.fleet.clusters.get(name);
-  if (cluster === undefined || !look.isSelected(cluster))
-    return aside('Excluded', { reason: 'ClusterDeleting', message: `Cluster ${name} is not selected any more. Nothing is published to it.` });
-  const { desired, assessment } = look.spoke(cluster);
-  const nudged = input.nudge !== undefined && assessment.state === 'Failed' && desired?.kind === 'content';
-  if (!assessment.behind && !nudged) {
-    if (assessment.final && assessment.state !== 'Loaded' && assessment.state !== 'NoNodes') return aside(assessment.state, assessment.problem);
-    return { kind: 'unchanged' };
-  }
-  if (desired?.kind !== 'content') return aside('Excluded', assessment.problem);
-  const work = renderManifestWork(desired.module, {
-    cluster: name,
+async function publishOne(deps: PublishDeps, look: WaveLook, input: PublishInput, cluster: string): Promise<Written> {
+  const due = whatIsDue(deps, look, cluster);
+  if (due.kind !== 'write') return due;
+  const key = `${cluster}/${input.name}`;
+  const work = renderManifestWork(due.module, {
+    cluster,
     revision: look.revision.name,
     workflow: input.workflowId,
     publishedAt: new Date(deps.now()).toISOString(),
@@ -72,18 +65,44 @@ async function publishOne(deps: PublishDeps, look: WaveLook, input: PublishInput
   });
   try {
     deps.fleet.works.put(await deps.api.apply(resources.manifestWorks, work));
+    deps.fleet.refusals.forget(key);
     return { kind: 'written' };
   } catch (error) {
-    const problem = refusal(error, name);
+    const problem = refusal(error, cluster);
     if (problem === undefined) throw error;
-    return aside('Failed', problem);
+    deps.fleet.refusals.note(key, due.module.hash, problem, input.nudge);
+    return aside(cluster, 'Failed', problem);
   }
 }
+
+type Due = Exclude<Written, { readonly kind: 'written' }> | { readonly kind: 'write'; readonly module: RenderedModule };
+
+/** Judges a cluster right before its write: the plan may be minutes old. */
+function whatIsDue(deps: PublishDeps, look: WaveLook, name: string): Due {
+  const cluster = deps.fleet.clusters.get(name);
+  if (cluster === undefined || !look.isSelected(cluster)) {
+    const message = `Cluster ${name} is not selected any more. Nothing is published to it.`;
+    return aside(name, 'Excluded', { reason: 'ClusterDeleting', message });
+  }
+  const { desired, assessment } = look.spoke(cluster);
+  const { state, behind, final, problem } = assessment;
+  if (!behind) return final && state !== 'Loaded' && state !== 'NoNodes' ? aside(name, state, problem) : { kind: 'unchanged' };
+  return desired?.kind === 'content' ? { kind: 'write', module: desired.module } : aside(name, 'Excluded', problem);
+}
+
+const aside = (cluster: string, state: Outcome['state'], problem: Problem | undefined): { kind: 'setAside'; outcome: Outcome } => ({
+  kind: 'setAside',
+  outcome: { cluster, state, problem },
+});
 
 /** A refusal that concerns this cluster alone. The others of the batch go on; what concerns the API server as a whole is thrown. */
 function refusal(error: unknown, cluster: string): Problem | undefined {
   if (isFault(error, 'Missing'))
-    return { reason: 'ClusterNotAccepted', message: `The hub has no namespace ${cluster} for cluster ${cluster}. The registration controller makes it when the cluster is accepted.` };
-  if (isFault(error, 'Invalid')) return { reason: 'ApplyFailed', message: `The hub refused the ManifestWork of cluster ${cluster}: ${error.message}` };
+    return {
+      reason: 'ClusterNotAccepted',
+      message: `The hub has no namespace ${cluster} for cluster ${cluster}. The registration controller makes it when the cluster is accepted.`,
+    };
+  if (isFault(error, 'Invalid'))
+    return { reason: 'ApplyFailed', message: `The hub refused the ManifestWork of cluster ${cluster}: ${error.message}` };
   return undefined;
 }

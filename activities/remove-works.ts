@@ -1,5 +1,5 @@
 import { Context } from '@temporalio/activity';
-import { Fault, isFault } from '../src/domain/fault.js';
+import { isFault } from '../src/domain/fault.js';
 import type { RemoveInput, RemoveResult } from '../src/domain/process.js';
 import { matchesLabels } from '../src/domain/selector.js';
 import { resources } from '../src/kube/index.js';
@@ -21,6 +21,7 @@ export const createRemoveWorks =
   async (input: RemoveInput): Promise<RemoveResult> => {
     await deps.fleet.whenSynced(SYNC_TIMEOUT_MS);
     const clusters = input.scope === 'all' ? await everything(deps, input) : await confirmed(deps, input, input.scope.token);
+    if (clusters === undefined) return { deleted: 0, remaining: deps.fleet.worksOf(input.name).size, sample: [], exists: true };
     let deleted = 0;
     const queue = [...clusters];
     const work = async (): Promise<void> => {
@@ -35,10 +36,9 @@ export const createRemoveWorks =
     return { deleted, remaining: remaining.length, sample: remaining.slice(0, SAMPLE) };
   };
 
-/** Deleting everything is only right while the module is really gone: it may have been made anew since the workflow looked. */
-async function everything(deps: RemoveDeps, { name, headless }: RemoveInput): Promise<string[]> {
-  if ((await readModuleSource(deps, { name, headless })) !== undefined)
-    throw new Fault('Conflict', `ManagedClusterModule ${name} exists again; its ManifestWorks are kept.`);
+/** Deleting everything is only right while the module is really gone. @returns undefined when it has been made anew since the workflow looked. */
+async function everything(deps: RemoveDeps, { name, headless }: RemoveInput): Promise<string[] | undefined> {
+  if ((await readModuleSource(deps, { name, headless })) !== undefined) return undefined;
   return [...deps.fleet.worksOf(name).values()].flatMap((w) => (w.deleting ? [] : [w.cluster])).sort();
 }
 

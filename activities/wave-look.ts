@@ -36,6 +36,7 @@ export function lookWith(deps: Pick<Deps, 'fleet' | 'sha256' | 'now'>, ref: Wave
     imageProblems: ref.imageProblems,
     ownerUid: source.uid,
     patience: ref.policy,
+    nudge: ref.nudge,
   });
   return { source, revision, ...look, isSelected: (cluster) => matchesLabels(selector, cluster.labels) };
 }

@@ -1,12 +1,6 @@
-import {
-  allHandlersFinished,
-  ApplicationFailure,
-  condition,
-  continueAsNew,
-  setHandler,
-  workflowInfo,
-} from '@temporalio/workflow';
+import { allHandlersFinished, ApplicationFailure, condition, continueAsNew, setHandler } from '@temporalio/workflow';
 import { parseManagedClusterModuleSpec } from '../src/api/index.js';
+import { isLongEnough } from './history-length.js';
 import {
   clusterQuery,
   confirmRemovalUpdate,
@@ -21,7 +15,8 @@ import {
   statusQuery,
   workFinishedSignal,
 } from './messages.js';
-import { ModuleRun, type ModuleState } from './module-run.js';
+import { freshState, type ModuleState } from './module-memory.js';
+import { ModuleRun } from './module-run.js';
 
 export interface ManagedClusterModuleInput {
   readonly name: string;
@@ -29,53 +24,49 @@ export interface ManagedClusterModuleInput {
   readonly spec?: unknown;
   /** State of the run before, after continue-as-new. */
   readonly carried?: ModuleState | undefined;
+  /** A run continues as new after so many events. Default: `EVENTS_PER_RUN` of history-length.ts. */
+  readonly eventsPerRun?: number | undefined;
 }
-
-/** Continue as new before Temporal asks for it (4,096 events), so that a run stays readable. */
-const EVENTS_PER_RUN = 3_000;
 
 /**
  * Looks after one module for as long as it exists: observes, resolves images, records revisions, starts rollouts and catch-ups, removes what is not wanted any more,
  * and reports. One per module; its id is the lock. Ends when the module is gone and its ManifestWorks with it.
  */
 export async function managedClusterModule(input: ManagedClusterModuleInput): Promise<string> {
-  const run = new ModuleRun(input.name, input.carried ?? freshState(input));
-  setHandler(reconcileSignal, () => run.lookAgain(), { description: 'Something changed: look again. Carries nothing and may be lost or doubled.' });
-  setHandler(workFinishedSignal, (finished) => run.workFinished(finished));
-  setHandler(statusQuery, () => run.status());
-  setHandler(planQuery, () => run.plan());
-  setHandler(clusterQuery, (cluster) => run.exceptionOf(cluster));
-  setHandler(historyQuery, () => run.history());
+  const run = new ModuleRun(input.name, input.carried ?? freshState(input.spec === undefined ? undefined : parseSpec(input.spec)));
+  const { face, requests, work } = run;
+  setHandler(reconcileSignal, () => run.lookAgain(), {
+    description: 'Something changed: look again. Carries nothing and may be lost or doubled.',
+  });
+  setHandler(workFinishedSignal, (finished) => work.finished(finished));
+  setHandler(statusQuery, () => face.status());
+  setHandler(planQuery, () => face.plan());
+  setHandler(clusterQuery, (cluster) => face.exceptionOf(cluster));
+  setHandler(historyQuery, () => face.history());
   // Updates and not signals: whoever asks must hear whether it was accepted and what happens next. Validators are synchronous; their throw is the answer.
-  setHandler(pauseUpdate, (request) => run.pause(request), { validator: (_request) => run.checkPause() });
-  setHandler(resumeUpdate, (request) => run.resume(request), { validator: (_request) => run.checkResume() });
-  setHandler(retryUpdate, (request) => run.retry(request));
-  setHandler(confirmRemovalUpdate, (request) => run.confirmRemoval(request), { validator: (request) => run.checkConfirmRemoval(request) });
-  setHandler(deleteUpdate, (request) => run.delete(request), { validator: (_request) => run.checkDelete() });
-  setHandler(setSpecUpdate, ({ spec }) => run.setSpec(parseSpec(spec)), { validator: ({ spec }) => run.checkSetSpec(() => parseSpec(spec)) });
-  run.show();
+  setHandler(pauseUpdate, (request) => requests.pause(request), { validator: (_request) => requests.checkPause() });
+  setHandler(resumeUpdate, (request) => requests.resume(request), { validator: (_request) => requests.checkResume() });
+  setHandler(retryUpdate, (request) => requests.retry(request));
+  setHandler(confirmRemovalUpdate, (request) => requests.confirmRemoval(request), {
+    validator: (request) => requests.checkConfirmRemoval(request),
+  });
+  setHandler(deleteUpdate, (request) => requests.delete(request), { validator: (_request) => requests.checkDelete() });
+  setHandler(setSpecUpdate, ({ spec }) => requests.setSpec(parseSpec(spec)), {
+    validator: ({ spec }) => requests.checkSetSpec(() => parseSpec(spec)),
+  });
+  face.show();
   for (;;) {
     await run.pass();
     if (run.ended) break;
-    if (workflowInfo().historyLength > EVENTS_PER_RUN || workflowInfo().continueAsNewSuggested) {
+    if (isLongEnough(input.eventsPerRun)) {
       await condition(allHandlersFinished);
-      await continueAsNew<typeof managedClusterModule>({ name: input.name, carried: run.snapshot() });
+      await continueAsNew<typeof managedClusterModule>({ name: input.name, carried: run.snapshot(), eventsPerRun: input.eventsPerRun });
     }
     await run.waitForNews();
   }
   await condition(allHandlersFinished);
   return `Module ${input.name} is gone, and so are its ManifestWorks.`;
 }
-
-const freshState = ({ spec }: ManagedClusterModuleInput): ModuleState => ({
-  ...(spec === undefined ? {} : { headless: parseSpec(spec) }),
-  generation: spec === undefined ? 0 : 1,
-  deleting: false,
-  rolloutNumber: 0,
-  catchUpNumber: 0,
-  history: [],
-  images: {},
-});
 
 function parseSpec(spec: unknown) {
   const parsed = parseManagedClusterModuleSpec(spec);

@@ -1,12 +1,6 @@
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { ManagedClusterModuleSpec } from '../src/api/index.js';
-import {
-  RECONCILE_SIGNAL,
-  SET_PAUSED_SIGNAL,
-  STOP_SIGNAL,
-  WAVE_PROGRESS_SIGNAL,
-  WORK_FINISHED_SIGNAL,
-} from '../src/domain/messages.js';
+import { RECONCILE_SIGNAL, SET_PAUSED_SIGNAL, STOP_SIGNAL, WAVE_PROGRESS_SIGNAL, WORK_FINISHED_SIGNAL } from '../src/domain/messages.js';
 import type { ModulePlan, ModuleStatus } from '../src/domain/module-status.js';
 import type { RolloutRecord, WaveProgress } from '../src/domain/process.js';
 import type { Exception } from '../src/domain/fleet-summary.js';

@@ -1,10 +1,10 @@
 import {
-  executeChild,
   getExternalWorkflowHandle,
   setCurrentDetails,
   setHandler,
+  startChild,
   workflowInfo,
-  type ExternalWorkflowHandle,
+  type ChildWorkflowHandle,
 } from '@temporalio/workflow';
 import { rolloutDetails } from '../src/domain/details.js';
 import { moduleWorkflowId, waveWorkflowId } from '../src/domain/messages.js';
@@ -29,7 +29,7 @@ export async function rollout(input: RolloutInput): Promise<RolloutRecord> {
   const startedAt = nowText();
   let paused = input.paused;
   let stop: string | undefined;
-  let current: ExternalWorkflowHandle | undefined;
+  let current: ChildWorkflowHandle<typeof wave> | undefined;
   let totals: WaveTotals = noTotals();
   let waves = 0;
   const failures: WaveResult['failures'][number][] = [];
@@ -53,16 +53,21 @@ export async function rollout(input: RolloutInput): Promise<RolloutRecord> {
   do {
     const page = await planWave(`Plans wave ${waves + 1} of revision ${input.revision}`, { ...ref, after });
     after = page.next;
-    if (page.clusters.length === 0) break;
+    if (page.clusters.length === 0 || stop !== undefined) break;
     waves += 1;
-    const workflowId = waveWorkflowId(input.name, input.number, waves);
-    current = getExternalWorkflowHandle(workflowId);
     show();
-    const result = await executeChild(wave, {
-      workflowId,
+    const told = paused;
+    const child = await startChild(wave, {
+      workflowId: waveWorkflowId(input.name, input.number, waves),
       args: [{ ...ref, title: `${title}, wave ${waves}`, clusters: page.clusters, paused }],
       staticSummary: `Wave ${waves}: ${page.clusters.length} clusters to ${input.revision}`,
     });
+    current = child;
+    // What was said while the wave was being started has reached nobody yet.
+    if (paused !== told) await child.signal(setPausedSignal, paused).catch(() => undefined);
+    if (stop !== undefined) await child.signal(stopSignal, stop).catch(() => undefined);
+    const result = await child.result();
+    current = undefined;
     totals = addTotals(totals, result.totals);
     failures.push(...result.failures);
   } while (after !== undefined && stop === undefined);

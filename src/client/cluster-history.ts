@@ -51,7 +51,9 @@ function placeOf(workflowId: string): Pick<ClusterEvent, 'kind' | 'number'> {
 /** Rollouts that the module remembers and Temporal does not: their waves are past its retention. */
 export function droppedNote(rollouts: readonly RolloutRecord[], runs: readonly WaveRun[]): string | undefined {
   const kept = new Set(runs.flatMap(({ workflowId }) => (placeOf(workflowId).kind === 'rollout' ? [placeOf(workflowId).number] : [])));
-  const dropped = rollouts.flatMap(({ number, clusters }) => (kept.has(number) || clusters.total === 0 ? [] : [number])).sort((a, b) => a - b);
+  const dropped = rollouts
+    .flatMap(({ number, clusters }) => (kept.has(number) || clusters.total === 0 ? [] : [number]))
+    .sort((a, b) => a - b);
   if (dropped.length === 0) return undefined;
   const which = dropped.length === 1 ? `rollout ${dropped[0]}` : `rollouts ${dropped.join(', ')}`;
   return `Temporal's retention has dropped the details of ${which}: what they did to single clusters is not known any more.`;

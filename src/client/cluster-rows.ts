@@ -48,13 +48,19 @@ function heldSinceMs({ history }: RowsInput, cluster: ClusterView, work: Snapsho
   const availableMs = timeMs(cluster.availabilitySince) ?? 0;
   const standingSinceMs = Math.max(publishedMs(work.view), availableMs);
   const proven = history.some(
-    ({ revision, outcome, finishedAt }) => outcome === 'Completed' && revision === work.view.revision && standingSinceMs <= (timeMs(finishedAt) ?? 0),
+    ({ revision, outcome, finishedAt }) =>
+      outcome === 'Completed' && revision === work.view.revision && standingSinceMs <= (timeMs(finishedAt) ?? 0),
   );
   if (proven) return 0;
   return Math.max(standingSinceMs, work.statusWrittenMs ?? 0);
 }
 
-function row(cluster: ClusterView, work: SnapshotWork | undefined, desired: DesiredContent | undefined, assessment: Assessment): ClusterRow {
+function row(
+  cluster: ClusterView,
+  work: SnapshotWork | undefined,
+  desired: DesiredContent | undefined,
+  assessment: Assessment,
+): ClusterRow {
   const { state, problem, behind } = assessment;
   const served = desired?.kind === 'content' && state !== 'Excluded';
   return {

@@ -49,11 +49,11 @@ export function createKmodflowClient(options: KmodflowClientOptions): KmodflowCl
 
 export function clientOf(parts: ClientParts): KmodflowClient {
   const { workflows } = parts;
-  const request = (name: string, asked: Request, { by, reason, ...more }: Person & Readonly<Record<string, unknown>>): Promise<string> =>
+  const request = (name: string, asked: Request, { by, reason }: Person, more: object = {}): Promise<string> =>
     workflows.request(name, asked, { by, ...(reason === undefined ? {} : { reason }), ...more });
   const client: KmodflowClient = {
     start: (input) => start(parts, input),
-    setSpec: async (name, spec, person) => request(name, 'setSpec', { ...person, spec: checkSpec(name, spec).spec }),
+    setSpec: async (name, spec, person) => request(name, 'setSpec', person, { spec: checkSpec(name, spec).spec }),
     status: (name) => readStatus(parts, name),
     list: () => listModules(parts),
     clusters: (name) => clusters(parts, name),
@@ -62,7 +62,7 @@ export function clientOf(parts: ClientParts): KmodflowClient {
     pause: (name, person) => request(name, 'pause', person),
     resume: (name, person) => request(name, 'resume', person),
     retry: (name, person) => request(name, 'retry', person),
-    confirmRemoval: (name, { token, ...person }) => request(name, 'confirmRemoval', { ...person, ...(token === undefined ? {} : { token }) }),
+    confirmRemoval: (name, person) => request(name, 'confirmRemoval', person, person.token === undefined ? {} : { token: person.token }),
     delete: (name, person) => request(name, 'delete', person),
     waitFor: (name, until = untilReady, options = {}) => waitUntil(() => client.status(name), name, until, options),
   };
@@ -127,7 +127,11 @@ async function source(parts: ClientParts, name: string): Promise<Source> {
   return { object, spec };
 }
 
-async function recordedRevision({ kube, operatorNamespace }: ClientParts, name: string, spec: ManagedClusterModuleSpec): Promise<Revision | undefined> {
+async function recordedRevision(
+  { kube, operatorNamespace }: ClientParts,
+  name: string,
+  spec: ManagedClusterModuleSpec,
+): Promise<Revision | undefined> {
   const hash = revisionHash({ spokeNamespace: spec.spokeNamespace, moduleSpec: spec.moduleSpec ?? { selector: {} } }, sha256);
   try {
     return readRevision(await kube().get(resources.controllerRevisions, revisionName(name, hash), operatorNamespace));

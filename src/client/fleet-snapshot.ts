@@ -40,7 +40,12 @@ export async function readFleetSnapshot(kube: HubApi, { module, selector, sha256
   };
 }
 
-async function readPages<T>(kube: HubApi, resource: ResourceType, options: ListOptions, read: (object: KubernetesObject) => T): Promise<T[]> {
+async function readPages<T>(
+  kube: HubApi,
+  resource: ResourceType,
+  options: ListOptions,
+  read: (object: KubernetesObject) => T,
+): Promise<T[]> {
   let views: T[] = [];
   for await (const { items, restarted } of kube.list(resource, options)) {
     const page = items.map(read);

@@ -52,7 +52,8 @@ export function reportOf(object: ModuleObject): Report {
     history: historyOf(object),
     removals: removalsOf(status),
     problems: [],
-    paused: phase === 'Paused' ? { by: specOf(object).rollout?.paused === true ? 'spec.rollout.paused' : 'a person', reason: '' } : undefined,
+    paused:
+      phase === 'Paused' ? { by: specOf(object).rollout?.paused === true ? 'spec.rollout.paused' : 'a person', reason: '' } : undefined,
     workflow: { id: status.workflow?.id ?? moduleWorkflowId(metadata.name), runId: status.workflow?.runId ?? '' },
   };
 }

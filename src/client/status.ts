@@ -8,12 +8,23 @@ type Parts = Pick<ClientParts, 'workflows' | 'kube'>;
 
 /** The workflow's own answer; where it cannot be had, what the object's status said last. */
 export async function readStatus(parts: Parts, name: string): Promise<StatusAnswer> {
-  const [asked, read] = await Promise.all([attempt(() => parts.workflows.status(name)), attempt(async () => readModuleObject(parts.kube(), name))]);
+  const [asked, read] = await Promise.all([
+    attempt(() => parts.workflows.status(name)),
+    attempt(async () => readModuleObject(parts.kube(), name)),
+  ]);
   const object = read.ok ? read.value : undefined;
-  if (asked.ok) return { ...asked.value, source: 'workflow', note: undefined, desiredGeneration: asked.value.headless ? undefined : object?.metadata.generation };
+  if (asked.ok)
+    return {
+      ...asked.value,
+      source: 'workflow',
+      note: undefined,
+      desiredGeneration: asked.value.headless ? undefined : object?.metadata.generation,
+    };
   if (object !== undefined) return fromObject(object, asked.fault);
-  if (!read.ok && asked.fault.kind === 'Missing') throw new Fault('Missing', `${asked.fault.message} Whether an object exists is not known: ${read.fault.message}`);
-  if (asked.fault.kind === 'Missing') throw new Fault('Missing', `There is no module ${name}: neither a ManagedClusterModule of that name nor a running workflow.`);
+  if (!read.ok && asked.fault.kind === 'Missing')
+    throw new Fault('Missing', `${asked.fault.message} Whether an object exists is not known: ${read.fault.message}`);
+  if (asked.fault.kind === 'Missing')
+    throw new Fault('Missing', `There is no module ${name}: neither a ManagedClusterModule of that name nor a running workflow.`);
   throw asked.fault;
 }
 

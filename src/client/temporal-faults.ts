@@ -23,14 +23,24 @@ export interface Asked {
 }
 
 /** gRPC status codes that mean something to a person. Source: grpc.io, "Status codes and their use in gRPC". */
-const GRPC = { cancelled: 1, deadlineExceeded: 4, permissionDenied: 7, failedPrecondition: 9, unavailable: 14, unauthenticated: 16 } as const;
+const GRPC = {
+  cancelled: 1,
+  deadlineExceeded: 4,
+  permissionDenied: 7,
+  failedPrecondition: 9,
+  unavailable: 14,
+  unauthenticated: 16,
+} as const;
 
 const notRunning = (module: string): Fault =>
   new Fault('Missing', `No workflow for module ${module} is running. Is the controller up? "kmodflow hub" starts one.`);
 
 /** What a call that took too long means. */
 export function tooLate({ module, taskQueue, request, needsWorker }: Asked, cause?: unknown): Fault {
-  if (!needsWorker) return new Fault('Unavailable', `Temporal did not answer in time${module === '' ? '' : ` about module ${module}`}. Try again.`, { cause });
+  if (!needsWorker)
+    return new Fault('Unavailable', `Temporal did not answer in time${module === '' ? '' : ` about module ${module}`}. Try again.`, {
+      cause,
+    });
   const after = request === undefined ? '' : ` The request "${request}" has not been accepted; ask again once a worker runs.`;
   return new Fault(
     'Unavailable',
@@ -51,19 +61,29 @@ export function toFault(error: unknown, asked: Asked): unknown {
   const { module } = asked;
   if (error instanceof WorkflowNotFoundError || error instanceof QueryRejectedError) return notRunning(module);
   if (error instanceof WorkflowExecutionAlreadyStartedError)
-    return new Fault('Conflict', `Module ${module} is running already; change its spec with setSpec (kmodflow start --update).`, { cause: error });
+    return new Fault('Conflict', `Module ${module} is running already; change its spec with setSpec (kmodflow start --update).`, {
+      cause: error,
+    });
   if (error instanceof WorkflowUpdateFailedError)
     return new Fault('Conflict', error.cause instanceof ApplicationFailure ? error.cause.message : saying(error), { cause: error });
   if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return tooLate(asked, error);
   if (error instanceof QueryNotRegisteredError)
-    return new Fault('Unavailable', `The worker that answered for module ${module} is of another version of kmodflow: ${error.message}`, { cause: error });
+    return new Fault('Unavailable', `The worker that answered for module ${module} is of another version of kmodflow: ${error.message}`, {
+      cause: error,
+    });
   if (error instanceof NamespaceNotFoundError)
-    return new Fault('Missing', `Temporal has no namespace "${error.namespace}". Check TEMPORAL_NAMESPACE or --temporal-namespace.`, { cause: error });
+    return new Fault('Missing', `Temporal has no namespace "${error.namespace}". Check TEMPORAL_NAMESPACE or --temporal-namespace.`, {
+      cause: error,
+    });
   return fromGrpc(error, asked);
 }
 
 function fromGrpc(error: unknown, asked: Asked): unknown {
-  const grpc = isGrpcServiceError(error) ? error : error instanceof ServiceError && isGrpcServiceError(error.cause) ? error.cause : undefined;
+  const grpc = isGrpcServiceError(error)
+    ? error
+    : error instanceof ServiceError && isGrpcServiceError(error.cause)
+      ? error.cause
+      : undefined;
   if (grpc === undefined) return error;
   const details = grpc.details || grpc.message;
   switch (grpc.code as number) {
@@ -71,14 +91,22 @@ function fromGrpc(error: unknown, asked: Asked): unknown {
     case GRPC.cancelled:
       return tooLate(asked, error);
     case GRPC.failedPrecondition: // the server's own "no poller seen for task queue recently"
-      return asked.needsWorker && /poller|worker/i.test(details) ? tooLate(asked, error) : new Fault('Conflict', `Temporal refused the request: ${details}`, { cause: error });
+      return asked.needsWorker && /poller|worker/i.test(details)
+        ? tooLate(asked, error)
+        : new Fault('Conflict', `Temporal refused the request: ${details}`, { cause: error });
     case GRPC.permissionDenied:
     case GRPC.unauthenticated:
-      return new Fault('Unavailable', `Temporal does not let us in: ${details}. Check the credentials for its namespace.`, { cause: error });
-    case GRPC.unavailable:
-      return new Fault('Unavailable', `Temporal does not answer (${details}). Check that the server runs and that TEMPORAL_ADDRESS (or --temporal-address) names it.`, {
+      return new Fault('Unavailable', `Temporal does not let us in: ${details}. Check the credentials for its namespace.`, {
         cause: error,
       });
+    case GRPC.unavailable:
+      return new Fault(
+        'Unavailable',
+        `Temporal does not answer (${details}). Check that the server runs and that TEMPORAL_ADDRESS (or --temporal-address) names it.`,
+        {
+          cause: error,
+        },
+      );
     default:
       return new Fault('Unavailable', `Temporal could not carry out the request: ${details}.`, { cause: error });
   }

@@ -36,7 +36,11 @@ export function createTemporalWorkflows(options: TemporalWorkflowsOptions): Modu
     const client = await connect();
     const asked = { module: '', needsWorker: false, ...about, taskQueue };
     try {
-      return await inTime(timeoutMs, client.withDeadline(Date.now() + timeoutMs, () => call(client)), () => tooLate(asked));
+      return await inTime(
+        timeoutMs,
+        client.withDeadline(Date.now() + timeoutMs, () => call(client)),
+        () => tooLate(asked),
+      );
     } catch (error) {
       throw toFault(error, asked);
     }
@@ -77,7 +81,11 @@ export function createTemporalWorkflows(options: TemporalWorkflowsOptions): Modu
           query: `WorkflowType = ${quoted(WORKFLOW_TYPE)} AND ExecutionStatus = "Running"`,
         })) {
           const phase = searchAttributes['KmodPhase']?.[0];
-          found.push({ name: workflowId.slice(MODULE_PREFIX.length), phase: typeof phase === 'string' ? phase : undefined, startedAt: startTime });
+          found.push({
+            name: workflowId.slice(MODULE_PREFIX.length),
+            phase: typeof phase === 'string' ? phase : undefined,
+            startedAt: startTime,
+          });
         }
         return found;
       }),
@@ -138,10 +146,15 @@ const assertRunning =
   async (client: Client): Promise<void> => {
     const workflowId = moduleWorkflowId(name);
     const { status } = await client.workflow.getHandle(workflowId).describe();
-    if (status.name !== 'RUNNING' && status.name !== 'PAUSED') throw new WorkflowNotFoundError(`it is ${status.name}`, workflowId, undefined);
+    if (status.name !== 'RUNNING' && status.name !== 'PAUSED')
+      throw new WorkflowNotFoundError(`it is ${status.name}`, workflowId, undefined);
   };
 
-async function readHistory(client: Client, workflowId: string, runId?: string): Promise<{ events: readonly HistoryEvent[]; reader: PayloadReader }> {
+async function readHistory(
+  client: Client,
+  workflowId: string,
+  runId?: string,
+): Promise<{ events: readonly HistoryEvent[]; reader: PayloadReader }> {
   const { events } = await client.workflow.getHandle(workflowId, runId).fetchHistory();
   return { events: events ?? [], reader: payloadReader(client.options.loadedDataConverter) };
 }
@@ -156,7 +169,8 @@ async function specOf(events: readonly HistoryEvent[], read: PayloadReader): Pro
       spec = input?.carried?.headless ?? (input?.spec as ManagedClusterModuleSpec | undefined);
     }
     const accepted = event.workflowExecutionUpdateAcceptedEventAttributes?.acceptedRequest?.input;
-    if (accepted?.name === ('setSpec' satisfies Request)) spec = (await read<{ spec: ManagedClusterModuleSpec }>(accepted.args))?.spec ?? spec;
+    if (accepted?.name === ('setSpec' satisfies Request))
+      spec = (await read<{ spec: ManagedClusterModuleSpec }>(accepted.args))?.spec ?? spec;
   }
   return spec;
 }

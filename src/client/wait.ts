@@ -23,7 +23,8 @@ const JUDGE: Readonly<Record<Phase, (status: StatusAnswer) => Verdict>> = {
   Pending: judgePending,
   Degraded: (status) => failed(degradedMessage(status)),
   Invalid: ({ name, problems }) => failed(`The spec of module ${name} is not valid. ${problems.map((p) => p.message).join(' ')}`.trim()),
-  Paused: ({ name, paused }) => failed(`Module ${name} is paused by ${paused?.by ?? 'somebody'}. Resume it with "kmodflow resume ${name}".`),
+  Paused: ({ name, paused }) =>
+    failed(`Module ${name} is paused by ${paused?.by ?? 'somebody'}. Resume it with "kmodflow resume ${name}".`),
   Removing: ({ name }) => failed(`Module ${name} is being removed.`),
 };
 
@@ -47,14 +48,19 @@ function judgePending({ name, fleet, images, generation }: StatusAnswer): Verdic
 
 function degradedMessage({ name, fleet, removals }: StatusAnswer): string {
   const { Loaded, Failed, Excluded } = fleet.states;
-  const counts = [`${Loaded} of ${fleet.selected} clusters loaded`, ...(Failed > 0 ? [`${Failed} failed`] : []), ...(Excluded > 0 ? [`${Excluded} excluded`] : [])];
+  const counts = [
+    `${Loaded} of ${fleet.selected} clusters loaded`,
+    ...(Failed > 0 ? [`${Failed} failed`] : []),
+    ...(Excluded > 0 ? [`${Excluded} excluded`] : []),
+  ];
   const held = removals?.held === true ? ` ${removals.count} removals wait for "kmodflow confirm-removal ${name}".` : '';
   const first = fleet.exceptions.find((e) => e.state === 'Failed') ?? fleet.exceptions[0];
   return `Module ${name} is degraded: ${counts.join(', ')}.${held}${first === undefined ? '' : ` ${first.message}`}`;
 }
 
 /** What a person would see of it: when this changes, it is told. */
-const picture = ({ phase, doing, trouble, fleet, source, note }: StatusAnswer): string => JSON.stringify([phase, doing, trouble, fleet.states, source, note]);
+const picture = ({ phase, doing, trouble, fleet, source, note }: StatusAnswer): string =>
+  JSON.stringify([phase, doing, trouble, fleet.states, source, note]);
 
 /** Looks again and again; see {@link WaitOptions}. A look that fails because something does not answer is tried again until the time is over. */
 export async function waitUntil(look: () => Promise<StatusAnswer>, name: string, until: Until, options: WaitOptions): Promise<Waited> {
@@ -98,7 +104,9 @@ function tellChanges(onProgress: WaitOptions['onProgress']): (status: StatusAnsw
   };
 }
 
-async function tryToLook(look: () => Promise<StatusAnswer>): Promise<{ readonly status?: StatusAnswer; readonly trouble: Fault | undefined }> {
+async function tryToLook(
+  look: () => Promise<StatusAnswer>,
+): Promise<{ readonly status?: StatusAnswer; readonly trouble: Fault | undefined }> {
   try {
     return { status: await look(), trouble: undefined };
   } catch (error) {
@@ -110,6 +118,8 @@ async function tryToLook(look: () => Promise<StatusAnswer>): Promise<{ readonly 
 function timeoutMessage(name: string, timeoutMs: number, status: StatusAnswer | undefined, trouble: Fault | undefined): string {
   const seconds = Math.round(timeoutMs / 1_000);
   const waited = seconds >= 120 ? `${Math.round(seconds / 60)} minutes` : `${seconds} seconds`;
-  const last = trouble?.message ?? (status === undefined ? undefined : `${status.fleet.states.Loaded} of ${status.fleet.selected} clusters are loaded. ${status.doing}`);
+  const last =
+    trouble?.message ??
+    (status === undefined ? undefined : `${status.fleet.states.Loaded} of ${status.fleet.selected} clusters are loaded. ${status.doing}`);
   return `Module ${name} is not ready after ${waited}.${last === undefined ? '' : ` ${last}`}`;
 }

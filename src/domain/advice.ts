@@ -1,3 +1,4 @@
+import { MCM_LABEL } from '../api/names.js';
 import type { ModuleStatus } from './module-status.js';
 import type { Report } from './process.js';
 import type { Reason } from './reasons.js';
@@ -5,7 +6,7 @@ import { count } from './wording.js';
 
 /** What a person can do next. */
 export interface Advice {
-  readonly about: 'spec' | 'removal' | 'pause' | 'images' | 'failed' | 'excluded';
+  readonly about: 'spec' | 'going' | 'removal' | 'pause' | 'images' | 'failed' | 'excluded';
   /** A sentence. */
   readonly text: string;
   /** Commands to run for it, in order. */
@@ -40,12 +41,21 @@ const RULES: readonly Rule[] = [
     const command = headless === true ? 'kmodflow start -f <file>' : `kubectl edit managedclustermodule ${name}`;
     return { about: 'spec', text: 'Correct the spec; what is published stays as it is until then.', commands: [command] };
   },
+  function waitForTheSpokes({ name, phase }) {
+    if (phase !== 'Removing') return undefined;
+    const command = `kubectl get manifestworks -A -l ${MCM_LABEL}=${name}`;
+    return {
+      about: 'going',
+      text: 'See which clusters still hold the module; each lets go of it when it can be reached.',
+      commands: [command],
+    };
+  },
   function confirmTheRemoval({ name, removals }) {
     if (removals?.held !== true) return undefined;
     return {
       about: 'removal',
       text: `Confirm that ${removals.count} of ${count(removals.published, 'cluster')} may lose the module, or correct spec.selector or the clusters' labels.`,
-      commands: [`kmodflow confirm-removal ${name}`],
+      commands: [`kmodflow confirm-removal ${name} --token ${removals.token}`], // this very set and no other
     };
   },
   function resume({ name, paused }) {

@@ -1,14 +1,15 @@
-import { adviceFor } from './advice.js';
+import { adviceFor, isImageReason } from './advice.js';
 import type { StateCounts } from './cluster-state.js';
-import type { Exception } from './fleet-summary.js';
+import type { Exception, Removals } from './fleet-summary.js';
 import { code, page, plain, table, timeText } from './markdown.js';
 import type { ModuleStatus } from './module-status.js';
 import type { ImageState, RolloutRecord, WaveTotals } from './process.js';
-import { count, sentence } from './wording.js';
+import { count, nameSome, sentence } from './wording.js';
 
 /** A page stays below this, whatever the size of the fleet: it travels in every answer to the UI's metadata query. */
 export const DETAILS_LIMIT_BYTES = 8_000;
 const EXCEPTIONS = 5;
+const STUCK_IMAGES = 2;
 const IMAGES = 6;
 const KERNELS = 4;
 const HISTORY = 3;
@@ -24,10 +25,14 @@ export const moduleDetails = (status: ModuleStatus): string =>
     DETAILS_LIMIT_BYTES,
   );
 
-function headline({ name, phase, fleet: { selected, states } }: ModuleStatus): string {
-  const reached = states.Loaded + states.NoNodes;
-  const share = selected === 0 ? 'no cluster is selected' : `${reached} of ${count(selected, 'cluster')} done`;
-  return `### ${plain(name, 63)}: ${phase}, ${share}`;
+/** Nothing has been seen yet, or the module is gone: the numbers are not zero but unknown. */
+const isUnseen = ({ generation }: ModuleStatus): boolean => generation === 0;
+
+function headline(status: ModuleStatus): string {
+  const { name, phase, fleet } = status;
+  const reached = fleet.states.Loaded + fleet.states.NoNodes;
+  const share = fleet.selected === 0 ? 'no cluster is selected' : `${reached} of ${count(fleet.selected, 'cluster')} done`;
+  return `### ${plain(name, 63)}: ${phase}${isUnseen(status) ? '' : `, ${share}`}`;
 }
 
 function now({ doing, trouble, rollout, paused }: ModuleStatus): string {
@@ -44,39 +49,51 @@ function now({ doing, trouble, rollout, paused }: ModuleStatus): string {
 
 function whatToDo(status: ModuleStatus): string {
   const advice = adviceFor(status);
-  if (advice.length === 0) return `**What to do:** nothing. ${code(`kmodflow status ${status.name}`)} shows the same in a terminal.`;
+  if (advice.length === 0) return `**What to do:** ${calm(status)}`;
   return [
     '**What to do**',
     ...advice.map(({ text, commands }) => `- ${plain(text, 300)} ${commands.map((c) => code(c, 200)).join(', ')}`),
   ].join('\n');
 }
 
-function stuck({ problems, fleet, removals }: ModuleStatus): string {
-  const rows: string[][] = [
-    ...problems.slice(0, PROBLEMS).map(({ path, message }) => [code(path, 100), 'InvalidSpec', plain(message, 220)]),
-    ...(removals?.held === true
-      ? [
-          [
-            plain(removals.sample.slice(0, 3).join(', '), 120) + (removals.count > 3 ? ' …' : ''),
-            'RemovalHeld',
-            `${removals.count} of ${removals.published} clusters would lose the module at once.`,
-          ],
-        ]
-      : []),
-    ...exceptionRows(fleet.exceptions.slice(0, EXCEPTIONS)),
+const calm = ({ name, trouble }: ModuleStatus): string =>
+  trouble === undefined
+    ? `nothing. ${code(`kmodflow status ${name}`)} shows the same in a terminal.`
+    : 'mend what the last look failed at, if it does not pass.';
+
+type Row = readonly [what: string, reason: string, message: string];
+
+function stuck({ name, problems, fleet, removals, images: all }: ModuleStatus): string {
+  const unusable = all.flatMap((i) => (i.problem === undefined ? [] : [{ ...i, problem: i.problem }]));
+  // An image that is missing is one row, however many clusters wait for it.
+  const others = fleet.exceptions.filter((e) => unusable.length === 0 || !isImageReason(e.reason)).slice(0, EXCEPTIONS);
+  const imageRows = unusable
+    .slice(0, STUCK_IMAGES)
+    .map(({ image, problem }): Row => [code(image, 110), problem.reason, plain(problem.message, 220)]);
+  const rows: Row[] = [
+    ...problems.slice(0, PROBLEMS).map(({ path, message }): Row => [code(path, 100), 'InvalidSpec', plain(message, 220)]),
+    ...(removals?.held === true ? [removalRow(removals)] : []),
+    ...imageRows,
+    ...exceptionRows(others),
   ];
-  const more = Math.max(0, problems.length - PROBLEMS) + Math.max(0, fleet.exceptionCount - EXCEPTIONS);
-  return withMore(table(['Stuck', 'Reason', 'What is the case'], rows), more);
+  const more = Math.max(0, problems.length - PROBLEMS) + Math.max(0, fleet.exceptionCount - others.length);
+  return withMore(table(['Stuck', 'Reason', 'What is the case'], rows), more, `: ${code(`kmodflow clusters ${name}`)} lists them`);
 }
 
-const exceptionRows = (exceptions: readonly Exception[]): string[][] =>
+const removalRow = ({ count: held, published, sample }: Removals): Row => [
+  plain(nameSome(sample, held), 160),
+  'RemovalHeld',
+  `${held} of ${published} clusters would lose the module at once.`,
+];
+
+const exceptionRows = (exceptions: readonly Exception[]): Row[] =>
   exceptions.map(({ cluster, kernel, reason, message }) => [
     [cluster, kernel].flatMap((name) => (name === undefined ? [] : [plain(name, 60)])).join(', ') || '–',
     reason,
     plain(message, 220),
   ]);
 
-const withMore = (text: string, more: number): string => (more > 0 ? `${text}\n\nand ${more} more` : text);
+const withMore = (text: string, more: number, hint = ''): string => (more > 0 ? `${text}\n\nand ${more} more${hint}` : text);
 
 const STATES: readonly [keyof StateCounts, string][] = [
   ['Loaded', 'loaded'],
@@ -92,7 +109,9 @@ const STATES: readonly [keyof StateCounts, string][] = [
   ['Excluded', 'excluded'],
 ];
 
-function clusters({ fleet, currentRevision, updateRevision }: ModuleStatus): string {
+function clusters(status: ModuleStatus): string {
+  const { fleet, currentRevision, updateRevision } = status;
+  if (isUnseen(status)) return '';
   const shown = STATES.filter(([state]) => fleet.states[state] > 0);
   return [revisions(currentRevision, updateRevision), fleetTable(fleet.selected, shown, fleet.states)].filter((t) => t !== '').join('\n\n');
 }
@@ -201,12 +220,12 @@ const TOTALS: readonly [keyof WaveTotals, string][] = [
   ['written', 'ManifestWorks written'],
 ];
 
-function partBody({ title, totals, failures, paused }: Part): string[] {
+function partBody({ title, totals, failures, paused, stop }: Part): string[] {
   const shown = TOTALS.filter(([key]) => key === 'total' || key === 'loaded' || totals[key] > 0);
   const module = title.split(',')[0] ?? title;
   const failed = Math.max(totals.failed, failures.length);
   const next = [
-    ...(paused ? [`kmodflow resume ${module}`] : []),
+    ...(paused && stop === undefined ? [`kmodflow resume ${module}`] : []),
     `kmodflow status ${module}`,
     ...(failed > 0 ? [`kmodflow clusters ${module}`, `kmodflow retry ${module}`] : []),
   ];

@@ -16,6 +16,10 @@ export const backoffOf = (attempts: number, { first, most }: { readonly first: n
 export const dueImages = (needs: readonly ImageNeed[], tries: ImageTries, nowMs: number): ImageNeed[] =>
   needs.filter((n) => (tries[n.image]?.nextTryAtMs ?? 0) <= nowMs);
 
+/** The tries of images that are still needed: what a spec named long ago is forgotten. */
+export const triesFor = (needs: readonly ImageNeed[], tries: ImageTries): ImageTries =>
+  Object.fromEntries(Object.entries(tries).filter(([image]) => needs.some((n) => n.image === image)));
+
 /** When the next look-up is due; undefined when none is waited for. */
 export function nextImageLookMs(needs: readonly ImageNeed[], tries: ImageTries): number | undefined {
   const times = needs.flatMap((n) => tries[n.image]?.nextTryAtMs ?? []);

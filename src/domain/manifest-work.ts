@@ -21,6 +21,9 @@ export const FEEDBACK_PATHS: readonly { readonly name: string; readonly path: st
   { name: CONTENT_HASH_FEEDBACK, path: String.raw`.metadata.annotations.kmodflow\.io/content-hash` },
 ];
 
+/** The name of an attempt as a label can hold it. */
+export const retryLabel = (nudge: string): string => nudge.replace(/[^A-Za-z0-9._-]/g, '-');
+
 /** The OCM webhook's limit for the manifests of one ManifestWork: 500 × 1024 bytes of JSON. */
 export const MANIFEST_LIMIT_BYTES = 512_000;
 
@@ -55,7 +58,7 @@ export function renderManifestWork(module: RenderedModule, identity: WorkIdentit
     metadata: {
       name,
       namespace: identity.cluster,
-      labels: { [MCM_LABEL]: name, ...(identity.retry === undefined ? {} : { [RETRY_LABEL]: identity.retry.replace(/[^A-Za-z0-9._-]/g, '-') }) },
+      labels: { [MCM_LABEL]: name, ...(identity.retry === undefined ? {} : { [RETRY_LABEL]: retryLabel(identity.retry) }) },
       annotations: {
         [CONTENT_HASH_ANNOTATION]: module.hash,
         [REVISION_ANNOTATION]: identity.revision,

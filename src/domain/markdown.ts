@@ -23,7 +23,10 @@ export const plain = (text: string, most = 200): string =>
     .replaceAll('](', ']\\('); // a link would hide where it leads
 
 /** A name or a command in a code span: nothing in it is markup, and a line break, a bar or a backtick would end the span or the cell. */
-export const code = (text: string, most = 120): string => `\`${shorten(text.replace(/[\p{Cc}\p{Zl}\p{Zp}|`]+/gu, ' ').trim(), most)}\``;
+export function code(text: string, most = 120): string {
+  const line = text.replace(/[\p{Cc}\p{Zl}\p{Zp}|`]+/gu, ' ').trim();
+  return line === '' ? '–' : `\`${shorten(line, most)}\``;
+}
 
 /** A table of cells that are Markdown already. No rows, no table. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -116,7 +116,7 @@ function invalidSpec(report: Report): Finding {
   const more = rest.length === 0 ? '' : ` And ${count(rest.length, 'further problem')}, the next at ${rest[0]?.path ?? ''}.`;
   const what =
     first === undefined ? 'The spec is not valid.' : first.message.includes(first.path) ? first.message : `${first.path}: ${first.message}`;
-  return { reason: 'InvalidSpec', message: `${sentence(what)}${more}${nextStep(report, 'spec')}` };
+  return { reason: first?.reason ?? 'InvalidSpec', message: `${sentence(what)}${more}${nextStep(report, 'spec')}` };
 }
 
 function pausedFinding(report: Report): Finding {

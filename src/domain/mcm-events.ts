@@ -24,7 +24,8 @@ const RULES: readonly Rule[] = [
   function invalidSpec(next, previous) {
     const message = messageOf(next, 'Ready');
     const known = previous.phase === 'Invalid' && messageOf(previous, 'Ready') === message;
-    return next.phase === 'Invalid' && !known ? { type: 'Warning', reason: 'InvalidSpec', message } : undefined;
+    const reason = condition(next, 'Ready')?.reason ?? 'InvalidSpec';
+    return next.phase === 'Invalid' && !known ? { type: 'Warning', reason, message } : undefined;
   },
   function paused(next, previous) {
     if (next.phase !== 'Paused' || previous.phase === 'Paused') return undefined;

@@ -86,5 +86,18 @@ export function nextStep(seen: ObservedModule, progress: Progress): Step {
     const step = rule(seen, progress);
     if (step !== undefined) return step;
   }
-  return { do: 'wait', why: 'Everything is as it should be.' };
+  return { do: 'wait', why: idle(seen) };
+}
+
+/** Why nothing is left to do. It must not sound calm while something waits for a person. */
+function idle(seen: ObservedModule): string {
+  const { removals, fleet, needs } = seen;
+  const { selected, states } = fleet;
+  if (removals.held)
+    return `Waiting for a person: ${removals.count} of ${removals.published} clusters would lose the module at once.`;
+  if (states.Failed > 0) return `${states.Failed} of ${selected} clusters have failed. They are tried again when somebody asks for it.`;
+  if (unproven(seen) > 0) return `Waiting until ${unproven(seen)} clusters have proven that they loaded the module.`;
+  if (needs.length > 0) return `Waiting for ${needs.length} images. They are looked up again by themselves.`;
+  if (states.Excluded > 0) return `${states.Excluded} of ${selected} clusters get nothing, each for a reason of its own. All others are as they should be.`;
+  return 'Everything is as it should be.';
 }

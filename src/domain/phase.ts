@@ -23,7 +23,8 @@ export function phaseOf(seen: Observation | undefined, { active, paused }: Phase
 /** The first line that speaks wins; a failure stands before what is still under way. */
 function phaseOfFleet({ fleet: { states, selected, behind }, revision, removals, needs }: ObservedModule, catchingUp: boolean): Phase {
   const loading = states.Publishing + states.Applied + states.Loading;
-  if (selected === 0 || revision.name === undefined) return 'Pending';
+  if (selected === 0) return 'Pending';
+  if (revision.name === undefined) return states.Excluded > 0 ? 'Degraded' : 'Pending';
   if (states.Failed > 0 || removals.held) return 'Degraded';
   if (states.Offline === selected) return 'Pending'; // of an unreachable fleet nothing can be said
   if (catchingUp || behind > 0 || loading > 0) return 'Progressing';

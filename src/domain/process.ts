@@ -2,7 +2,7 @@
 import type { ManagedClusterModuleSpec } from '../api/index.js';
 import type { ClusterState } from './cluster-state.js';
 import type { Exception, FleetSummary, Removals } from './fleet-summary.js';
-import type { Problem } from './reasons.js';
+import type { Problem, Reason } from './reasons.js';
 import type { EffectivePolicy } from './rollout-policy.js';
 import type { Pin } from './revision.js';
 
@@ -33,11 +33,15 @@ export type ImageResult =
 
 export interface ObserveInput extends ModuleRef {
   readonly imageProblems: readonly ImageProblem[];
+  /** A person asked to try failed clusters again, and no wave has done so yet: see {@link WaveRef.nudge}. */
+  readonly nudge?: string | undefined;
 }
 
 export interface SpecProblem {
   readonly path: string;
   readonly message: string;
+  /** Set where another reason than `InvalidSpec` fits. */
+  readonly reason?: Reason | undefined;
 }
 
 /** What the MCM's own status remembers: enough to go on after the loss of Temporal's database. */
@@ -64,6 +68,8 @@ export interface ObservedModule {
   readonly fleet: FleetSummary;
   readonly removals: Removals;
   readonly remembered: Remembered;
+  /** In how many milliseconds some cluster's state changes by time alone: a settle time or a deadline ends. Undefined: none does. */
+  readonly changesInMs?: number | undefined;
 }
 
 export type Observation =
@@ -131,6 +137,8 @@ export interface Outcome {
 export interface FollowInput extends WaveRef {
   readonly clusters: readonly string[];
   readonly workflowId: string;
+  /** The wave was followed before, and something may have happened in between: everything is told again. */
+  readonly again?: boolean | undefined;
 }
 
 /** What the follower of a wave tells it: outcomes, and clusters that need publishing again or are new. */
@@ -180,6 +188,8 @@ export interface RemoveResult {
   readonly deleted: number;
   readonly remaining: number;
   readonly sample: readonly string[];
+  /** With scope `all`: the module has been made anew, so nothing was removed. */
+  readonly exists?: boolean | undefined;
 }
 
 export type Phase = 'Pending' | 'Progressing' | 'Ready' | 'Degraded' | 'Paused' | 'Invalid' | 'Removing';

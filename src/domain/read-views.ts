@@ -6,6 +6,7 @@ import {
   KERNEL_CLAIM,
   MCM_LABEL,
   PUBLISHED_AT_ANNOTATION,
+  RETRY_LABEL,
   REVISION_ANNOTATION,
   WORKFLOW_ANNOTATION,
 } from '../api/names.js';
@@ -67,11 +68,6 @@ export function readWork(object: unknown, sha256: Sha256): WorkView {
   const annotations = metadata.annotations ?? {};
   const manifests = asArray(asRecord(spec['workload'])['manifests']);
   const module = asRecord(manifests[0]);
-  const moduleSpec = asRecord(module['spec']);
-  const container = asRecord(asRecord(moduleSpec['moduleLoader'])['container']);
-  const reported = asRecord(asArray(asRecord(status['resourceStatus'])['manifests'])[0]);
-  const feedback = readFeedback(reported);
-  const declaredFeedback = feedbackPathsOf(spec);
   return {
     cluster: metadata.namespace ?? '',
     module: metadata.name ?? '',
@@ -80,26 +76,56 @@ export function readWork(object: unknown, sha256: Sha256): WorkView {
     deleting: metadata.deletionTimestamp !== undefined,
     ownerUid: metadata.ownerReferences?.find((o) => o.controller === true)?.uid,
     contentHash: contentHash(module, sha256),
-    declaredHash: annotations[CONTENT_HASH_ANNOTATION],
-    wellFormed:
-      manifests.length === 1 &&
-      metadata.labels?.[MCM_LABEL] === metadata.name &&
-      asRecord(asRecord(module['metadata'])['annotations'])[CONTENT_HASH_ANNOTATION] === annotations[CONTENT_HASH_ANNOTATION] &&
-      FEEDBACK_PATHS.every(({ name, path }) => declaredFeedback.get(name) === path),
-    revision: annotations[REVISION_ANNOTATION],
-    workflow: annotations[WORKFLOW_ANNOTATION],
-    publishedAt: annotations[PUBLISHED_AT_ANNOTATION],
-    mappings: asArray(container['kernelMappings']) as readonly PublishedMapping[],
-    parts: { moduleLoader: 'moduleLoader' in moduleSpec, devicePlugin: 'devicePlugin' in moduleSpec, dra: 'dra' in moduleSpec },
-    ordered: typeof container['version'] === 'string' && container['version'] !== '',
-    applied: conditionView(findCondition(status['conditions'], 'Applied')),
-    manifestApplied: conditionView(findCondition(reported['conditions'], 'Applied')),
-    echoedHash: feedback.echoedHash,
-    counters: feedback.counters,
+    wellFormed: manifests.length === 1 && metadata.labels?.[MCM_LABEL] === metadata.name && keepsOurForm(annotations, module, spec),
+    ...readMarks(metadata),
+    ...readModuleParts(module),
+    ...readReported(status),
   };
 }
 
-function readFeedback(reported: Readonly<Record<string, unknown>>): { echoedHash: string | undefined; counters: Record<string, number> } {
+/** What the hub wrote beside the Module. */
+function readMarks({
+  labels = {},
+  annotations = {},
+}: NonNullable<Loose['metadata']>): Pick<WorkView, 'declaredHash' | 'revision' | 'workflow' | 'publishedAt' | 'retry'> {
+  return {
+    declaredHash: annotations[CONTENT_HASH_ANNOTATION],
+    revision: annotations[REVISION_ANNOTATION],
+    workflow: annotations[WORKFLOW_ANNOTATION],
+    publishedAt: annotations[PUBLISHED_AT_ANNOTATION],
+    retry: labels[RETRY_LABEL],
+  };
+}
+
+/** The Module carries the hash that the ManifestWork declares, and the feedback rules are all ours. */
+function keepsOurForm(annotations: Readonly<Record<string, string>>, module: Readonly<Record<string, unknown>>, spec: unknown): boolean {
+  const carried = asRecord(asRecord(module['metadata'])['annotations'])[CONTENT_HASH_ANNOTATION];
+  const feedback = feedbackPathsOf(spec);
+  return carried === annotations[CONTENT_HASH_ANNOTATION] && FEEDBACK_PATHS.every(({ name, path }) => feedback.get(name) === path);
+}
+
+function readModuleParts(module: Readonly<Record<string, unknown>>): Pick<WorkView, 'mappings' | 'parts' | 'ordered'> {
+  const spec = asRecord(module['spec']);
+  const container = asRecord(asRecord(spec['moduleLoader'])['container']);
+  return {
+    mappings: asArray(container['kernelMappings']) as readonly PublishedMapping[],
+    parts: { moduleLoader: 'moduleLoader' in spec, devicePlugin: 'devicePlugin' in spec, dra: 'dra' in spec },
+    ordered: typeof container['version'] === 'string' && container['version'] !== '',
+  };
+}
+
+type Reported = Pick<WorkView, 'applied' | 'manifestApplied' | 'echoedHash' | 'counters'>;
+
+function readReported(status: Readonly<Record<string, unknown>>): Reported {
+  const reported = asRecord(asArray(asRecord(status['resourceStatus'])['manifests'])[0]);
+  return {
+    applied: conditionView(findCondition(status['conditions'], 'Applied')),
+    manifestApplied: conditionView(findCondition(reported['conditions'], 'Applied')),
+    ...readFeedback(reported),
+  };
+}
+
+function readFeedback(reported: Readonly<Record<string, unknown>>): Pick<WorkView, 'echoedHash' | 'counters'> {
   let echoedHash: string | undefined;
   const counters: Record<string, number> = {};
   for (const value of asArray(asRecord(reported['statusFeedback'])['values']).map(asRecord)) {

@@ -51,6 +51,8 @@ export interface WorkView {
   readonly revision: string | undefined;
   readonly workflow: string | undefined;
   readonly publishedAt: string | undefined;
+  /** The retry label: the last attempt that a person asked for. */
+  readonly retry?: string | undefined;
   readonly mappings: readonly PublishedMapping[];
   /** The Module's parts, since each has its own counters. */
   readonly parts: { readonly moduleLoader: boolean; readonly devicePlugin: boolean; readonly dra: boolean };

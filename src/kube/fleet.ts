@@ -4,6 +4,7 @@ import { readCluster, readWork } from '../domain/read-views.js';
 import type { ClusterView, WorkView } from '../domain/views.js';
 import { LoadClock } from './load-clock.js';
 import { readModule, type ModuleView } from './module-view.js';
+import { Refusals } from './refusals.js';
 import { resources } from './resources.js';
 import { readRevision, type StoredRevision } from './stored-revision.js';
 import type { HubApi, KubeLogger } from './types.js';
@@ -16,6 +17,7 @@ export interface Fleet {
   readonly works: WatchCache<WorkView>;
   readonly revisions: WatchCache<StoredRevision>;
   readonly clock: LoadClock;
+  readonly refusals: Refusals;
   /** ManifestWorks of a module by cluster. */
   worksOf(module: string): ReadonlyMap<string, WorkView>;
   /** Recorded revisions of a module, in no order. */
@@ -56,6 +58,7 @@ export function createFleet({ api, operatorNamespace, sha256, logger, now }: Fle
     logger,
   });
   const clock = new LoadClock(now);
+  const refusals = new Refusals(now);
   const byModule = new Map<string, Map<string, WorkView>>();
 
   works.onChange(({ before, after }) => {
@@ -79,6 +82,10 @@ export function createFleet({ api, operatorNamespace, sha256, logger, now }: Fle
     }
   });
 
+  clusters.onChange(({ key, before, after }) => {
+    if (after === undefined || before?.accepted !== after.accepted) refusals.forgetCluster(key);
+  });
+
   // Modules and clusters first: the first look at a ManifestWork asks both.
   const caches = { ManagedClusterModules: modules, ManagedClusters: clusters, ControllerRevisions: revisions, ManifestWorks: works };
   let started: Promise<void> | undefined;
@@ -98,6 +105,7 @@ export function createFleet({ api, operatorNamespace, sha256, logger, now }: Fle
     works,
     revisions,
     clock,
+    refusals,
     worksOf: (module) => byModule.get(module) ?? new Map<string, WorkView>(),
     revisionsOf: (module) => [...revisions.values()].filter((r) => r.module === module),
     start: () => void (started ??= startInOrder()),

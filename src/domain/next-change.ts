@@ -1,0 +1,16 @@
+import { publishedMs, type Assessment, type Clock, type Patience } from './assess-cluster.js';
+import type { WorkView } from './views.js';
+
+/**
+ * In how many milliseconds time alone may change where a cluster stands: its settle time or its deadline ends. Nothing else would tell of that, since neither sends
+ * an event.
+ * @returns undefined when time changes nothing.
+ */
+export function changesInMs(work: WorkView | undefined, { state, final }: Assessment, patience: Patience, clock: Clock): number | undefined {
+  const waits = state === 'Publishing' || state === 'Applied' || state === 'Loading' || (state === 'Failed' && !final);
+  if (!waits || work === undefined) return undefined;
+  const deadlineInMs = Math.max(publishedMs(work), clock.availableSinceMs) + patience.progressDeadlineMs - clock.nowMs;
+  const settledInMs = clock.heldSinceMs === undefined ? undefined : clock.heldSinceMs + patience.settleMs - clock.nowMs;
+  const times = [deadlineInMs, settledInMs].filter((ms) => ms !== undefined && ms > 0) as number[];
+  return times.length === 0 ? undefined : Math.min(...times);
+}
