@@ -39,7 +39,10 @@ export const selectedClusters = (clusters: Iterable<ClusterView>, selector: Look
   [...clusters].filter((c) => matchesLabels(selector, c.labels)).sort((a, b) => (a.name < b.name ? -1 : 1));
 
 /** Looks at one module through the caches. Costs no request, whatever the size of the fleet. */
-export function lookAt({ fleet, sha256, now }: LookDeps, at: LookAt): { spoke(cluster: ClusterView): SpokeLook; selected(): ClusterView[] } {
+export function lookAt(
+  { fleet, sha256, now }: LookDeps,
+  at: LookAt,
+): { spoke(cluster: ClusterView): SpokeLook; selected(): ClusterView[] } {
   const works = fleet.worksOf(at.name);
   const render =
     at.revision === undefined
@@ -65,7 +68,11 @@ export function lookAt({ fleet, sha256, now }: LookDeps, at: LookAt): { spoke(cl
 type Considered = Pick<SpokeLook, 'assessment' | 'work' | 'desired'>;
 
 /** What the ManifestWork alone does not tell: that the hub refused to write it, and that a person wants another attempt. */
-function consider({ assessment, work, desired }: Considered, { name, nudge }: LookAt, { fleet, now }: Pick<LookDeps, 'fleet' | 'now'>): Pick<SpokeLook, 'assessment'> & Partial<SpokeLook> {
+function consider(
+  { assessment, work, desired }: Considered,
+  { name, nudge }: LookAt,
+  { fleet, now }: Pick<LookDeps, 'fleet' | 'now'>,
+): Pick<SpokeLook, 'assessment'> & Partial<SpokeLook> {
   if (desired?.kind !== 'content') return { assessment };
   const { cluster, state, behind } = assessment;
   const tryAgain = nudge !== undefined && state === 'Failed' && work?.retry !== retryLabel(nudge);

@@ -6,7 +6,7 @@ import { WAVE_PROGRESS_SIGNAL } from '../src/domain/messages.js';
 import type { WorkView } from '../src/domain/views.js';
 import type { Deps } from './deps.js';
 import { SYNC_TIMEOUT_MS } from './observe.js';
-import { lookWith, type WaveLook } from './wave-look.js';
+import { fetchRevision, lookWith, type WaveLook, type WaveLookDeps } from './wave-look.js';
 import { readModuleSource } from './module-source.js';
 
 /** How often the follower looks while ManifestWorks change, and while they do not (settle times pass in silence). */
@@ -14,14 +14,12 @@ const BUSY_MS = 250;
 const QUIET_MS = 1_000;
 /** How often every cluster is looked at, changed or not: deadlines pass in silence too. */
 const FULL_LOOK_MS = 10_000;
-/** A look may wait for a slow API server, so the heartbeat goes by its own timer. */
-const HEARTBEAT_MS = 4_000;
 /** Names in one signal, so that its payload stays small. */
 const NAMES_PER_SIGNAL = 1_000;
 /** How often the MCM is read again for its selector and owner. */
 const SOURCE_MS = 10_000;
 
-type FollowDeps = Pick<Deps, 'api' | 'fleet' | 'sha256' | 'now' | 'workflows' | 'logger'>;
+type FollowDeps = WaveLookDeps & Pick<Deps, 'workflows'>;
 
 /**
  * Follows the clusters of a wave through the watch cache and tells the wave what became of them, and which clusters need publishing that it does not know of: those
@@ -40,8 +38,6 @@ export const createFollowWave =
       clusters.onChange(({ key }) => follower.changed(key)),
       revisions.onChange(() => follower.changed()),
     ];
-    const alive = setInterval(() => context.heartbeat(), HEARTBEAT_MS);
-    context.heartbeat();
     try {
       for (;;) {
         context.cancellationSignal.throwIfAborted();
@@ -50,7 +46,6 @@ export const createFollowWave =
           await sleep(BUSY_MS / 2, undefined, { signal: context.cancellationSignal });
       }
     } finally {
-      clearInterval(alive);
       for (const stop of stopListening) stop();
     }
   };
@@ -149,6 +144,7 @@ class Follower {
       return known; // the API server is away for the moment: go on with what was read last
     });
     this.#sourceReadAtMs = now;
+    if (known === undefined) await fetchRevision(this.#deps, this.#input);
     this.#look = source === undefined ? undefined : lookWith(this.#deps, this.#input, source);
     return this.#look;
   }

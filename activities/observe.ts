@@ -89,7 +89,12 @@ function observeModule(deps: ObserveDeps, source: SourceModule, input: ObserveIn
 
 function soonest(spokes: readonly SpokeLook[]): number | undefined {
   const times = spokes.flatMap((s) => s.changesInMs ?? []);
-  return times.length === 0 ? undefined : Math.max(0, times.reduce((a, b) => Math.min(a, b)));
+  return times.length === 0
+    ? undefined
+    : Math.max(
+        0,
+        times.reduce((a, b) => Math.min(a, b)),
+      );
 }
 
 function summary({ fleet }: ObserveDeps, name: string, spokes: readonly SpokeLook[]): FleetSummary {
@@ -104,7 +109,13 @@ function summary({ fleet }: ObserveDeps, name: string, spokes: readonly SpokeLoo
 /** Kernels that a served cluster has to do without. An excluded cluster says so itself. */
 function partlyServed({ cluster, desired, assessment }: SpokeLook): Exception[] {
   if (assessment.state === 'Excluded' || assessment.state === 'Offline' || desired === undefined) return [];
-  return desired.problems.map(({ kernel, reason, message }) => ({ cluster: cluster.name, kernel, reason, message, state: assessment.state }));
+  return desired.problems.map(({ kernel, reason, message }) => ({
+    cluster: cluster.name,
+    kernel,
+    reason,
+    message,
+    state: assessment.state,
+  }));
 }
 
 /** The distinct images of the fleet's kernels, each once, whoever needs it. */
@@ -119,24 +130,33 @@ function neededImages({ sha256 }: ObserveDeps, { name, spec }: SourceModule, sel
     const image = effective.containerImage;
     const known = byImage.get(image);
     if (known !== undefined) known.kernels.push(kernel);
-    else byImage.set(image, { ...describeNeed(spec, image, sha256), tls: effective.registryTLS, kernels: [kernel] });
+    else byImage.set(image, { ...describeNeed(spec, image, effective.registryTLS, sha256), kernels: [kernel] });
   }
   return [...byImage.values()];
 }
 
-const describeNeed = ({ moduleSpec }: ManagedClusterModuleSpec, image: string, sha256: ObserveDeps['sha256']) => ({
-  key: sha256(JSON.stringify([image, moduleSpec?.imageRebuildTriggerGeneration ?? null])).slice(0, 16),
-  image,
-  secretName: moduleSpec?.imageRepoSecret?.name || undefined,
-});
+function describeNeed({ moduleSpec }: ManagedClusterModuleSpec, image: string, tls: ImageNeed['tls'], sha256: ObserveDeps['sha256']) {
+  const secretName = moduleSpec?.imageRepoSecret?.name || undefined;
+  const how = [image, moduleSpec?.imageRebuildTriggerGeneration ?? null, secretName ?? null, tls ?? null];
+  return { key: sha256(JSON.stringify(how)).slice(0, 16), image, secretName, tls };
+}
 
 const withoutPinned = (need: ImageNeed, pins: Revision['pins']): ImageNeed[] => {
   const kernels = need.kernels.filter((k) => pins[k] === undefined);
-  return kernels.length === 0 ? [] : [{ ...need, kernels }];
+  // The same revision never means another image: a new kernel that shares a reference with a pinned one shares its digest.
+  const digest = Object.values(pins).find((p) => p.image === need.image)?.digest;
+  return kernels.length === 0 ? [] : [{ ...need, kernels, digest }];
 };
 
 const boundedPins = (needed: readonly ImageNeed[], pins: Revision['pins']): Pin[] =>
-  needed.flatMap(({ kernels }) => kernels.flatMap((kernel) => { const pin = pins[kernel]; return pin === undefined ? [] : [{ kernel, ...pin }]; })).slice(0, 100);
+  needed
+    .flatMap(({ kernels }) =>
+      kernels.flatMap((kernel) => {
+        const pin = pins[kernel];
+        return pin === undefined ? [] : [{ kernel, ...pin }];
+      }),
+    )
+    .slice(0, 100);
 
 /** ManifestWorks of ours on clusters that the selector does not match any more, or that are gone. */
 export function removals({ fleet, sha256 }: Pick<ObserveDeps, 'fleet' | 'sha256'>, name: string, selected: ReadonlySet<string>): Removals {

@@ -1,7 +1,6 @@
 import type { PlanWaveInput, WavePlan } from '../src/domain/process.js';
-import type { Deps } from './deps.js';
 import { SYNC_TIMEOUT_MS } from './observe.js';
-import { lookAtWave } from './wave-look.js';
+import { lookAtWave, type WaveLookDeps } from './wave-look.js';
 
 /** One page of names, so that a plan fits a payload whatever the size of the fleet (Temporal warns at 512 KiB). */
 export const PAGE_BYTES = 160 * 1024;
@@ -11,7 +10,7 @@ export const PAGE_BYTES = 160 * 1024;
  * Clusters that are loaded, offline or excluded are not part of it.
  */
 export const createPlanWave =
-  (deps: Pick<Deps, 'api' | 'fleet' | 'sha256' | 'now'>) =>
+  (deps: WaveLookDeps) =>
   async (input: PlanWaveInput): Promise<WavePlan> => {
     await deps.fleet.whenSynced(SYNC_TIMEOUT_MS);
     const look = await lookAtWave(deps, input);

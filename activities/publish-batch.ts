@@ -5,13 +5,13 @@ import type { Outcome, PublishInput, PublishResult } from '../src/domain/process
 import type { Problem } from '../src/domain/reasons.js';
 import type { RenderedModule } from '../src/domain/render-module.js';
 import { resources } from '../src/kube/index.js';
-import type { Deps } from './deps.js';
+import { whileBeating } from './heartbeat.js';
 import { SYNC_TIMEOUT_MS } from './observe.js';
-import { lookAtWave, type WaveLook } from './wave-look.js';
+import { lookAtWave, type WaveLook, type WaveLookDeps } from './wave-look.js';
 
 const AT_ONCE = 16;
 
-type PublishDeps = Pick<Deps, 'api' | 'fleet' | 'sha256' | 'now'>;
+type PublishDeps = WaveLookDeps;
 type Written = { readonly kind: 'written' | 'unchanged' } | { readonly kind: 'setAside'; readonly outcome: Outcome };
 
 /** What a retry resumes from: the whole partial result, since a cursor alone would lose the outcomes. */
@@ -28,28 +28,36 @@ interface Progress {
 export const createPublishBatch =
   (deps: PublishDeps) =>
   async (input: PublishInput): Promise<PublishResult> => {
-    await deps.fleet.whenSynced(SYNC_TIMEOUT_MS);
-    const context = Context.current();
-    const earlier = context.info.heartbeatDetails as Progress | undefined;
+    const earlier = Context.current().info.heartbeatDetails as Progress | undefined;
     const progress: Progress = earlier ?? { written: [], unchanged: [], setAside: [] };
-    const look = await lookAtWave(deps, input);
-    if (look === undefined) throw new Fault('Invalid', `Module ${input.name} is gone; nothing more is published for it.`);
-    const done = new Set([...progress.written, ...progress.unchanged, ...progress.setAside.map((o) => o.cluster)]);
-    const queue = input.clusters.filter((c) => !done.has(c));
-    const work = async (): Promise<void> => {
-      for (let cluster = queue.shift(); cluster !== undefined; cluster = queue.shift()) {
-        context.cancellationSignal.throwIfAborted();
-        const result = await publishOne(deps, look, input, cluster);
-        if (result.kind === 'setAside') progress.setAside.push(result.outcome);
-        else progress[result.kind].push(cluster);
-        context.heartbeat(progress);
-      }
-    };
-    const workers = await Promise.allSettled(Array.from({ length: Math.min(AT_ONCE, queue.length) }, work));
-    const failed = workers.find((w) => w.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+    await whileBeating(
+      () => progress,
+      () => publishRest(deps, input, progress),
+    );
     return progress;
   };
+
+async function publishRest(deps: PublishDeps, input: PublishInput, progress: Progress): Promise<void> {
+  await deps.fleet.whenSynced(SYNC_TIMEOUT_MS);
+  const { cancellationSignal } = Context.current();
+  const look = await lookAtWave(deps, input);
+  if (look === undefined) throw new Fault('Invalid', `Module ${input.name} is gone; nothing more is published for it.`);
+  const done = new Set([...progress.written, ...progress.unchanged, ...progress.setAside.map((o) => o.cluster)]);
+  const queue = input.clusters.filter((c) => !done.has(c));
+  const work = async (): Promise<void> => {
+    for (let cluster = queue.shift(); cluster !== undefined; cluster = queue.shift()) {
+      cancellationSignal.throwIfAborted();
+      const result = await publishOne(deps, look, input, cluster);
+      if (result.kind === 'setAside') progress.setAside.push(result.outcome);
+      else progress[result.kind].push(cluster);
+    }
+  };
+  const workers = await Promise.allSettled(Array.from({ length: Math.min(AT_ONCE, queue.length) }, work));
+  const failed = workers.find((w) => w.status === 'rejected');
+  if (failed === undefined) return;
+  Context.current().heartbeat(progress); // what the retry resumes from
+  throw failed.reason;
+}
 
 async function publishOne(deps: PublishDeps, look: WaveLook, input: PublishInput, cluster: string): Promise<Written> {
   const due = whatIsDue(deps, look, cluster);

@@ -58,7 +58,12 @@ async function create(deps: RecordDeps, source: SourceModule, input: RecordRevis
 }
 
 /** A revision that comes back after another one gets the next number, as StatefulSets do, and keeps its pins. */
-async function append(deps: RecordDeps, source: SourceModule, standing: StoredRevision, input: RecordRevisionInput): Promise<StoredRevision> {
+async function append(
+  deps: RecordDeps,
+  source: SourceModule,
+  standing: StoredRevision,
+  input: RecordRevisionInput,
+): Promise<StoredRevision> {
   const { pins, refused } = appendPins(standing.pins, input.pins);
   for (const pin of refused) deps.logger.warn({ revision: standing.name, ...pin }, 'a revision keeps the digest it has');
   const newest = Math.max(0, ...deps.fleet.revisionsOf(source.name).map((r) => r.number));
@@ -74,5 +79,6 @@ async function append(deps: RecordDeps, source: SourceModule, standing: StoredRe
 
 async function prune({ api, fleet, operatorNamespace }: RecordDeps, module: string, current: string): Promise<void> {
   const inUse = new Set([current, ...[...fleet.worksOf(module).values()].flatMap((w) => w.revision ?? [])]);
-  for (const { name } of revisionsToPrune(fleet.revisionsOf(module), inUse)) await api.delete(resources.controllerRevisions, name, operatorNamespace);
+  for (const { name } of revisionsToPrune(fleet.revisionsOf(module), inUse))
+    await api.delete(resources.controllerRevisions, name, operatorNamespace);
 }

@@ -1,4 +1,3 @@
-import { Context } from '@temporalio/activity';
 import { isFault } from '../src/domain/fault.js';
 import type { RemoveInput, RemoveResult } from '../src/domain/process.js';
 import { matchesLabels } from '../src/domain/selector.js';
@@ -27,7 +26,6 @@ export const createRemoveWorks =
     const work = async (): Promise<void> => {
       for (let cluster = queue.shift(); cluster !== undefined; cluster = queue.shift()) {
         deleted += (await deleteWork(deps, input.name, cluster)) ? 1 : 0;
-        Context.current().heartbeat({ deleted });
       }
     };
     await Promise.all(Array.from({ length: Math.min(AT_ONCE, queue.length) }, work));
@@ -45,7 +43,9 @@ async function everything(deps: RemoveDeps, { name, headless }: RemoveInput): Pr
 async function confirmed(deps: RemoveDeps, input: RemoveInput, token: string): Promise<string[]> {
   const source = await readModuleSource(deps, input);
   if (source === undefined) return [];
-  const selected = new Set([...deps.fleet.clusters.values()].flatMap((c) => (matchesLabels(source.spec.selector, c.labels) ? [c.name] : [])));
+  const selected = new Set(
+    [...deps.fleet.clusters.values()].flatMap((c) => (matchesLabels(source.spec.selector, c.labels) ? [c.name] : [])),
+  );
   if (removals(deps, input.name, selected).token !== token) return []; // the set has changed since: the workflow looks again
   return deselected(deps.fleet.worksOf(input.name), selected);
 }

@@ -1,4 +1,3 @@
-import { Context } from '@temporalio/activity';
 import { Fault, isFault } from '../src/domain/fault.js';
 import type { ImageNeed, ImageResult } from '../src/domain/process.js';
 import { resources } from '../src/kube/index.js';
@@ -30,7 +29,6 @@ export const createResolveImages =
     const work = async (): Promise<void> => {
       for (let need = queue.shift(); need !== undefined; need = queue.shift()) {
         results.push(await resolveOne(deps, need, credentials));
-        Context.current().heartbeat({ resolved: results.length });
       }
     };
     await Promise.all(Array.from({ length: Math.min(AT_ONCE, images.length) }, work));
@@ -39,25 +37,41 @@ export const createResolveImages =
 
 async function resolveOne(
   { registry }: Pick<Deps, 'registry'>,
-  { image, kernels, secretName, tls }: ImageNeed,
+  { image, kernels, key, digest: pinned, secretName, tls }: ImageNeed,
   credentials: (name: string) => Promise<RegistryCredentials>,
 ): Promise<ImageResult> {
+  if (pinned !== undefined) return { image, kernels, digest: pinned };
   try {
-    const options = { ...(secretName === undefined ? {} : { credentials: await credentials(secretName) }), ...(tls === undefined ? {} : { tls }) };
+    const options = {
+      ...(secretName === undefined ? {} : { credentials: await credentials(secretName) }),
+      ...(tls === undefined ? {} : { tls }),
+    };
     const { digest } = await registry.resolve(image, options);
     return { image, kernels, digest };
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     if (error.reason === undefined && error.kind === 'Unavailable') throw error; // Kubernetes, not the registry
-    return { image, kernels, problem: { reason: error.reason ?? 'RegistryUnavailable', message: error.message }, retryAfterMs: error.retryAfterMs };
+    return {
+      image,
+      kernels,
+      key,
+      problem: { reason: error.reason ?? 'RegistryUnavailable', message: error.message },
+      retryAfterMs: error.retryAfterMs,
+    };
   }
 }
 
-async function readCredentials({ api, operatorNamespace }: Pick<Deps, 'api' | 'operatorNamespace'>, name: string): Promise<RegistryCredentials> {
+async function readCredentials(
+  { api, operatorNamespace }: Pick<Deps, 'api' | 'operatorNamespace'>,
+  name: string,
+): Promise<RegistryCredentials> {
   const secret = await api.get<StoredSecret>(resources.secrets, name, operatorNamespace).catch((error: unknown) => {
     if (!isFault(error, 'Missing')) throw error;
     const message = `Secret ${operatorNamespace}/${name}, which spec.moduleSpec.imageRepoSecret names, does not exist on the hub. Create it there with the registry's credentials.`;
     throw new Fault('Missing', message, { reason: 'RegistryDenied', cause: error });
   });
-  return credentialsFromSecret({ ...(secret.type === undefined ? {} : { type: secret.type }), ...(secret.data === undefined ? {} : { data: secret.data }) });
+  return credentialsFromSecret({
+    ...(secret.type === undefined ? {} : { type: secret.type }),
+    ...(secret.data === undefined ? {} : { data: secret.data }),
+  });
 }

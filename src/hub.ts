@@ -54,8 +54,11 @@ export async function runHub({ config, parts, logger, signal, kubeConfig, workfl
   try {
     const client = await connectTemporal(config);
     closers.unshift(() => client.connection.close());
-    const registered = await ensureSearchAttributes(client.connection, config.temporalNamespace);
-    if (registered.length > 0) logger.info({ registered }, 'registered search attributes');
+    const prepareTemporal = async (): Promise<void> => {
+      const registered = await ensureSearchAttributes(client.connection, config.temporalNamespace);
+      if (registered.length > 0) logger.info({ registered }, 'registered search attributes');
+    };
+    await prepareTemporal();
     fleet.start();
     await fleet.whenSynced(SYNC_TIMEOUT_MS);
     logger.info({ clusters: fleet.clusters.size, works: fleet.works.size, modules: fleet.modules.size }, 'the fleet is known');
@@ -79,7 +82,7 @@ export async function runHub({ config, parts, logger, signal, kubeConfig, workfl
       running.push(worker.run());
     }
     if (parts !== 'worker') {
-      const controller = startController({ fleet, client, taskQueue: config.taskQueue, logger });
+      const controller = startController({ fleet, client, taskQueue: config.taskQueue, prepareTemporal, logger });
       closers.unshift(() => controller.stop());
     }
     logger.info({ parts, temporal: config.temporalAddress, taskQueue: config.taskQueue }, 'kmodflow is running');

@@ -42,6 +42,9 @@ function explain(error: unknown): string {
   return (isDefect ? error.stack : undefined) ?? error.message;
 }
 
+// A terminal that is closed, or a reader such as head that has enough, must not keep the parts from being stopped.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
 const parsed = parseDemoArguments(process.argv.slice(2));
 if (parsed.kind === 'end') {
   (parsed.exitCode === 0 ? process.stdout : process.stderr).write(parsed.text);

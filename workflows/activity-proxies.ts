@@ -3,14 +3,16 @@ import type { Activities } from '../activities/index.js';
 
 const patient = { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' } as const;
 
+/** Every activity beats every 2.5 seconds while it runs: so soon is the work of a killed worker taken over. */
+const HEARTBEAT = '10 seconds';
 /** Looking and recording: short calls that are worth trying for as long as the hub is away. */
-const SHORT: ActivityOptions = { startToCloseTimeout: '2 minutes', retry: patient };
+const SHORT: ActivityOptions = { startToCloseTimeout: '2 minutes', heartbeatTimeout: HEARTBEAT, retry: patient };
 /** Many objects: a retry resumes from the heartbeat. */
-const BATCH: ActivityOptions = { startToCloseTimeout: '30 minutes', heartbeatTimeout: '60 seconds', retry: patient };
+const BATCH: ActivityOptions = { startToCloseTimeout: '30 minutes', heartbeatTimeout: HEARTBEAT, retry: patient };
 /** Follows a wave for as long as it lasts; the timeout only bounds a worker that hangs and heartbeats all the same. */
 const FOLLOW: ActivityOptions = {
   startToCloseTimeout: '30 days',
-  heartbeatTimeout: '15 seconds',
+  heartbeatTimeout: HEARTBEAT,
   cancellationType: ActivityCancellationType.TRY_CANCEL,
   retry: { ...patient, maximumInterval: '10 seconds' },
 };

@@ -34,8 +34,11 @@ export const RolloutCounts = z.object({
   pending: count('Clusters whose turn has not come.'),
   inFlight: count('Clusters between published and proven.'),
   loaded: count('Clusters on which loading is proven.'),
+  noNodes: count('Clusters on which no node matches the node selector.'),
   failed: count('Clusters that failed.'),
   offline: count('Clusters that do not answer.'),
+  excluded: count('Clusters that got nothing.'),
+  written: count('ManifestWorks that were written.'),
 });
 export type RolloutCounts = z.infer<typeof RolloutCounts>;
 

@@ -11,18 +11,21 @@ export interface Progress {
 
 export function createProgress({ stderr, now }: Pick<Io, 'stderr' | 'now'>): Progress {
   const startedMs = now();
-  let live = false;
+  const line = (status: StatusAnswer): string => `[${span(now() - startedMs).padStart(4)}] ${progressLine(status)}`;
+  if (stderr.isTTY !== true) return { update: (status) => void stderr.write(`${line(status)}\n`), end: () => undefined };
+  let last: StatusAnswer | undefined;
+  const draw = (): void => {
+    if (last !== undefined) stderr.write(`\r\u001b[2K${line(last).slice(0, Math.max(20, (stderr.columns ?? 100) - 1))}`);
+  };
+  const ticking = setInterval(draw, 1_000);
   return {
     update(status) {
-      const line = `[${span(now() - startedMs).padStart(4)}] ${progressLine(status)}`;
-      if (stderr.isTTY === true) {
-        stderr.write(`\r\u001b[2K${line.slice(0, Math.max(20, (stderr.columns ?? 100) - 1))}`);
-        live = true;
-      } else stderr.write(`${line}\n`);
+      last = status;
+      draw();
     },
     end() {
-      if (live) stderr.write('\n');
-      live = false;
+      clearInterval(ticking);
+      if (last !== undefined) stderr.write('\n');
     },
   };
 }

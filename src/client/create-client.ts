@@ -10,9 +10,9 @@ import { readFleetSnapshot } from './fleet-snapshot.js';
 import { listModules } from './list.js';
 import { checkChange, checkManifest, checkSpec } from './manifest.js';
 import { historyOf, imageProblemsOf, readModuleObject, reportOf, specOf, type ModuleObject } from './module-object.js';
-import type { ClientParts } from './parts.js';
+import type { ClientParts, HubReads } from './parts.js';
 import { planModule } from './plan.js';
-import { readStatus } from './status.js';
+import { attempt, noModule, readStatus } from './status.js';
 import { createTemporalWorkflows } from './temporal-workflows.js';
 import type { ClusterRow, KmodflowClient, ModuleHistory, ModulePreview, Person, StartInput, Started } from './types.js';
 import { untilReady, waitUntil } from './wait.js';
@@ -81,7 +81,7 @@ async function start(parts: ClientParts, input: StartInput): Promise<Started> {
 
 /** The object where there is a hub to ask. A client made for headless modules alone has none. */
 async function optionalObject(parts: ClientParts, name: string): Promise<ModuleObject | undefined> {
-  let kube: HubApi;
+  let kube: HubReads;
   try {
     kube = parts.kube();
   } catch (error) {
@@ -122,9 +122,11 @@ async function clusters(parts: ClientParts, name: string): Promise<ClusterRow[]>
 async function source(parts: ClientParts, name: string): Promise<Source> {
   const object = await readModuleObject(parts.kube(), name);
   if (object !== undefined) return { object, spec: specOf(object) };
-  const spec = await parts.workflows.headlessSpec(name);
-  if (spec === undefined) throw new Fault('Missing', `There is no ManagedClusterModule ${name}; its workflow is removing what it left.`);
-  return { object, spec };
+  const asked = await attempt(() => parts.workflows.headlessSpec(name));
+  if (!asked.ok) throw asked.fault.kind === 'Missing' ? noModule(name) : asked.fault;
+  if (asked.value === undefined)
+    throw new Fault('Missing', `There is no ManagedClusterModule ${name} any more; its workflow is removing what it left.`);
+  return { object, spec: asked.value };
 }
 
 async function recordedRevision(
@@ -177,12 +179,13 @@ async function history(parts: ClientParts, name: string, cluster: string | undef
 }
 
 async function rolloutsOf(parts: ClientParts, name: string): Promise<Pick<ModuleHistory, 'rollouts' | 'source' | 'notes'>> {
-  try {
-    return { rollouts: await parts.workflows.history(name), source: 'workflow', notes: [] };
-  } catch (error) {
-    if (!isFault(error)) throw error;
-    const object = await optionalObject(parts, name);
-    if (object === undefined) throw error;
-    return { rollouts: historyOf(object), source: 'object', notes: [`${error.message} These are the rollouts that the status remembers.`] };
-  }
+  const asked = await attempt(() => parts.workflows.history(name));
+  if (asked.ok) return { rollouts: asked.value, source: 'workflow', notes: [] };
+  const object = await optionalObject(parts, name);
+  if (object === undefined) throw asked.fault.kind === 'Missing' ? noModule(name) : asked.fault;
+  return {
+    rollouts: historyOf(object),
+    source: 'object',
+    notes: [`${asked.fault.message} These are the rollouts that the status remembers.`],
+  };
 }

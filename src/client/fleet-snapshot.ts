@@ -3,7 +3,8 @@ import type { Sha256 } from '../domain/canonical-json.js';
 import { readCluster, readWork } from '../domain/read-views.js';
 import { matchesLabels } from '../domain/selector.js';
 import type { ClusterView, WorkView } from '../domain/views.js';
-import { resources, type HubApi, type KubernetesObject, type ListOptions, type ResourceType } from '../kube/index.js';
+import { resources, type KubernetesObject, type ListOptions, type ResourceType } from '../kube/index.js';
+import type { HubReads } from './parts.js';
 
 /** A ManifestWork, and when its status was last written, by the hub's clock: the API server notes it. Milliseconds since the epoch. */
 export interface SnapshotWork {
@@ -26,7 +27,7 @@ export interface SnapshotOptions {
 }
 
 /** Reads both lists page by page and keeps compact views: a fleet of thousands costs a few megabytes. */
-export async function readFleetSnapshot(kube: HubApi, { module, selector, sha256 }: SnapshotOptions): Promise<FleetSnapshot> {
+export async function readFleetSnapshot(kube: HubReads, { module, selector, sha256 }: SnapshotOptions): Promise<FleetSnapshot> {
   const labelSelector = Object.entries(selector)
     .map(([key, value]) => `${key}=${value}`)
     .join(',');
@@ -41,7 +42,7 @@ export async function readFleetSnapshot(kube: HubApi, { module, selector, sha256
 }
 
 async function readPages<T>(
-  kube: HubApi,
+  kube: HubReads,
   resource: ResourceType,
   options: ListOptions,
   read: (object: KubernetesObject) => T,

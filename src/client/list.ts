@@ -1,6 +1,6 @@
 import type { ModuleStatus } from '../domain/module-status.js';
-import { resources, type HubApi } from '../kube/index.js';
-import type { ClientParts } from './parts.js';
+import { resources } from '../kube/index.js';
+import type { ClientParts, HubReads } from './parts.js';
 import { phaseOfObject, reportOf, type ModuleObject } from './module-object.js';
 import { attempt } from './status.js';
 import type { ModuleList, ModuleListItem } from './types.js';
@@ -31,7 +31,7 @@ export async function listModules({ workflows, kube }: Parts): Promise<ModuleLis
   };
 }
 
-async function readObjects(kube: HubApi): Promise<ModuleObject[]> {
+async function readObjects(kube: HubReads): Promise<ModuleObject[]> {
   const { items } = await kube.listAll(resources.managedClusterModules);
   return items as unknown as ModuleObject[];
 }

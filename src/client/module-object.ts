@@ -6,7 +6,8 @@ import { moduleWorkflowId } from '../domain/messages.js';
 import type { ImageState, Phase, Report, RolloutOutcome, RolloutRecord } from '../domain/process.js';
 import type { Problem } from '../domain/reasons.js';
 import { noTotals } from '../domain/rollout-outcome.js';
-import { resources, type HubApi } from '../kube/index.js';
+import { resources } from '../kube/index.js';
+import type { HubReads } from './parts.js';
 
 /** A ManagedClusterModule as the API server has it. Its status may be of another version: every field may be missing. */
 export interface ModuleObject {
@@ -22,7 +23,7 @@ export interface ModuleObject {
 }
 
 /** @returns undefined when there is none. */
-export async function readModuleObject(kube: HubApi, name: string): Promise<ModuleObject | undefined> {
+export async function readModuleObject(kube: HubReads, name: string): Promise<ModuleObject | undefined> {
   try {
     return await kube.get<ModuleObject>(resources.managedClusterModules, name);
   } catch (error) {

@@ -47,12 +47,19 @@ export function planModule(input: PlanInput): ModulePreview {
   return {
     name,
     exists: input.exists,
-    revision: { name: revision.name, recorded: recorded !== undefined, current: input.currentRevision },
+    revision: { name: revision.name, recorded: recorded !== undefined, current: input.currentRevision ?? standingRevision(snapshot) },
     counts: countActions(clusters),
     clusters,
     images: plannedImages(input, expected),
     removalHeld: isMassRemoval(removed.length, snapshot.works.size),
   };
+}
+
+/** What most clusters hold: all that is known of a module without an object. */
+function standingRevision({ works }: FleetSnapshot): string | undefined {
+  const counts = new Map<string, number>();
+  for (const { view } of works.values()) if (view.revision !== undefined) counts.set(view.revision, (counts.get(view.revision) ?? 0) + 1);
+  return [...counts].sort(([, a], [, b]) => b - a)[0]?.[0];
 }
 
 /** The image of each kernel of the fleet. Kernels without one are left out: the renderer says why. */

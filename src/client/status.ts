@@ -4,6 +4,9 @@ import type { ClientParts } from './parts.js';
 import { readModuleObject, reportOf, type ModuleObject } from './module-object.js';
 import type { StatusAnswer } from './types.js';
 
+export const noModule = (name: string): Fault =>
+  new Fault('Missing', `There is no module ${name}: neither a ManagedClusterModule of that name nor a running workflow.`);
+
 type Parts = Pick<ClientParts, 'workflows' | 'kube'>;
 
 /** The workflow's own answer; where it cannot be had, what the object's status said last. */
@@ -23,8 +26,7 @@ export async function readStatus(parts: Parts, name: string): Promise<StatusAnsw
   if (object !== undefined) return fromObject(object, asked.fault);
   if (!read.ok && asked.fault.kind === 'Missing')
     throw new Fault('Missing', `${asked.fault.message} Whether an object exists is not known: ${read.fault.message}`);
-  if (asked.fault.kind === 'Missing')
-    throw new Fault('Missing', `There is no module ${name}: neither a ManagedClusterModule of that name nor a running workflow.`);
+  if (asked.fault.kind === 'Missing') throw noModule(name);
   throw asked.fault;
 }
 

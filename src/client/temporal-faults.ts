@@ -41,7 +41,10 @@ export function tooLate({ module, taskQueue, request, needsWorker }: Asked, caus
     return new Fault('Unavailable', `Temporal did not answer in time${module === '' ? '' : ` about module ${module}`}. Try again.`, {
       cause,
     });
-  const after = request === undefined ? '' : ` The request "${request}" has not been accepted; ask again once a worker runs.`;
+  const after =
+    request === undefined
+      ? ''
+      : ` It may or may not carry out "${request}" once one runs: look with "kmodflow status ${module}" before you ask again.`;
   return new Fault(
     'Unavailable',
     `The workflow of module ${module} did not answer in time: no worker polls task queue ${taskQueue}, or it is very busy. "kmodflow hub" or "kmodflow worker" starts one.${after}`,

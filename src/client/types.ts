@@ -111,6 +111,7 @@ export interface ModulePreview {
   readonly name: string;
   /** A ManagedClusterModule of this name exists. */
   readonly exists: boolean;
+  /** `current` is the one that is deployed; undefined for a module that is new. */
   readonly revision: { readonly name: string; readonly recorded: boolean; readonly current: string | undefined };
   readonly counts: Readonly<Record<PlanAction, number>>;
   readonly clusters: readonly PlannedCluster[];

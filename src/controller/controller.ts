@@ -9,6 +9,8 @@ export interface ControllerOptions {
   readonly fleet: Fleet;
   readonly client: Client;
   readonly taskQueue: string;
+  /** Makes sure that Temporal has what the workflows need; called twice a minute, since its database may have been replaced by an empty one. */
+  readonly prepareTemporal: () => Promise<unknown>;
   readonly logger: KubeLogger;
 }
 
@@ -16,7 +18,8 @@ export interface Controller {
   stop(): Promise<void>;
 }
 
-/** Changes of what is wanted are told quickly; a spoke's reports come in floods and are told together. Milliseconds. */
+/** A person waits for a changed spec; changes of the fleet come in groups; a spoke's reports come in floods and are told together. Milliseconds. */
+const SPEC_MS = 20;
 const WANTED_MS = 150;
 const REPORTED_MS = 2_000;
 /** Looking at a large fleet costs more, so its reports are told together for longer: 3 s more for 5,000 ManifestWorks. */
@@ -28,7 +31,7 @@ const MODULE_WORKFLOW = 'managedClusterModule';
  * Turns watch events into "look again" for the workflows of the modules that they concern. An event carries nothing and may be lost or doubled; the workflow id is the
  * lock, so any number of controllers may run. Wait for the fleet to be in sync before.
  */
-export function startController({ fleet, client, taskQueue, logger }: ControllerOptions): Controller {
+export function startController({ fleet, client, taskQueue, prepareTemporal, logger }: ControllerOptions): Controller {
   const debouncer = new Debouncer(async (module) => {
     const exists = fleet.modules.has(module);
     if (exists) await signalWithStart(client, taskQueue, module);
@@ -42,7 +45,7 @@ export function startController({ fleet, client, taskQueue, logger }: Controller
   };
   const onModule = ({ before, after, key }: { before?: ModuleView | undefined; after?: ModuleView | undefined; key: string }): void => {
     if (before !== undefined && after !== undefined && !moduleChanged(before, after)) return;
-    debouncer.touch(key, WANTED_MS);
+    debouncer.touch(key, SPEC_MS);
   };
   const onCluster = ({ before, after }: { before?: ClusterView | undefined; after?: ClusterView | undefined }): void => {
     if (before !== undefined && after !== undefined && !clusterChanged(before, after)) return;
@@ -61,20 +64,23 @@ export function startController({ fleet, client, taskQueue, logger }: Controller
   const headless = new Set<string>();
   const stops = [fleet.modules.onChange(onModule), fleet.clusters.onChange(onCluster), fleet.works.onChange(onWork)];
   for (const { name } of fleet.modules.values()) debouncer.touch(name, WANTED_MS);
-  const orphans = touchRunningWorkflows({ fleet, client, debouncer, headless, logger });
-  const refresh = setInterval(() => void touchRunningWorkflows({ fleet, client, debouncer, headless, logger }), HEADLESS_REFRESH_MS);
+  const compare = (): Promise<void> => compareWithTemporal({ fleet, client, prepareTemporal, debouncer, headless, logger });
+  let comparing = compare();
+  const refresh = setInterval(() => {
+    comparing = comparing.then(compare);
+  }, COMPARE_MS);
   return {
     stop: async () => {
       clearInterval(refresh);
       for (const stop of stops) stop();
-      await orphans;
+      await comparing;
       await debouncer.stop();
     },
   };
 }
 
-/** How often the running workflows are listed for modules without an object (1 minute). */
-const HEADLESS_REFRESH_MS = 60_000;
+/** How often the running workflows are compared with the modules (30 seconds). */
+const COMPARE_MS = 30_000;
 
 const moduleChanged = (before: ModuleView, after: ModuleView): boolean =>
   before.uid !== after.uid || before.generation !== after.generation || before.deleting !== after.deleting;
@@ -125,28 +131,31 @@ const signalIfRunning = async (client: Client, module: string): Promise<void> =>
     });
 };
 
-interface Orphans {
-  readonly fleet: Fleet;
-  readonly client: Client;
+interface Comparison extends Omit<ControllerOptions, 'taskQueue'> {
   readonly debouncer: Debouncer;
   readonly headless: Set<string>;
-  readonly logger: KubeLogger;
 }
 
-/** Workflows without an object are headless, or their MCM was deleted while nothing was running: either way they look again, and know which. */
-async function touchRunningWorkflows({ fleet, client, debouncer, headless, logger }: Orphans): Promise<void> {
+/**
+ * What no event tells. A workflow without an object is headless, or its MCM was deleted while nothing was running: either way it looks again, and knows which. A module
+ * without a workflow has lost it, with Temporal's database or by a hand: it gets a new one.
+ */
+async function compareWithTemporal({ fleet, client, prepareTemporal, debouncer, headless, logger }: Comparison): Promise<void> {
   try {
-    const known = new Set(headless);
+    await prepareTemporal();
+    const running = await runningModules(client);
+    for (const module of running) if (!fleet.modules.has(module) && !headless.has(module)) debouncer.touch(module, WANTED_MS);
+    for (const { name } of fleet.modules.values()) if (!running.has(name)) debouncer.touch(name, WANTED_MS);
     headless.clear();
-    for await (const { workflowId } of client.workflow.list({
-      query: `WorkflowType = '${MODULE_WORKFLOW}' AND ExecutionStatus = 'Running'`,
-    })) {
-      const module = workflowId.slice(moduleWorkflowId('').length);
-      if (fleet.modules.has(module)) continue;
-      headless.add(module);
-      if (!known.has(module)) debouncer.touch(module, WANTED_MS);
-    }
+    for (const module of running) if (!fleet.modules.has(module)) headless.add(module);
   } catch (error) {
-    logger.warn({ err: error }, 'the running workflows could not be listed; tried again in a minute');
+    logger.warn({ err: error }, 'the running workflows could not be listed; tried again in half a minute');
   }
+}
+
+async function runningModules(client: Client): Promise<Set<string>> {
+  const running = new Set<string>();
+  const query = `WorkflowType = '${MODULE_WORKFLOW}' AND ExecutionStatus = 'Running'`;
+  for await (const { workflowId } of client.workflow.list({ query })) running.add(workflowId.slice(moduleWorkflowId('').length));
+  return running;
 }

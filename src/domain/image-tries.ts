@@ -3,7 +3,9 @@ import type { Pin } from './revision.js';
 import type { Problem } from './reasons.js';
 
 /** Images that could not be resolved, by reference: how often it was tried and when it is tried next. */
-export type ImageTries = Readonly<Record<string, { readonly attempts: number; readonly nextTryAtMs: number; readonly problem: Problem }>>;
+export type ImageTries = Readonly<
+  Record<string, { readonly attempts: number; readonly nextTryAtMs: number; readonly problem: Problem; readonly key?: string | undefined }>
+>;
 
 /** An image that is not there may appear: from 10 seconds up to 10 minutes between two looks. */
 export const IMAGE_BACKOFF_MS = { first: 10_000, most: 10 * 60_000 };
@@ -16,9 +18,11 @@ export const backoffOf = (attempts: number, { first, most }: { readonly first: n
 export const dueImages = (needs: readonly ImageNeed[], tries: ImageTries, nowMs: number): ImageNeed[] =>
   needs.filter((n) => (tries[n.image]?.nextTryAtMs ?? 0) <= nowMs);
 
-/** The tries of images that are still needed: what a spec named long ago is forgotten. */
+/** The tries of images that are still needed and are still looked up in the same way: other credentials are worth a look at once. */
 export const triesFor = (needs: readonly ImageNeed[], tries: ImageTries): ImageTries =>
-  Object.fromEntries(Object.entries(tries).filter(([image]) => needs.some((n) => n.image === image)));
+  Object.fromEntries(
+    Object.entries(tries).filter(([image, { key }]) => needs.some((n) => n.image === image && (key === undefined || key === n.key))),
+  );
 
 /** When the next look-up is due; undefined when none is waited for. */
 export function nextImageLookMs(needs: readonly ImageNeed[], tries: ImageTries): number | undefined {
@@ -36,7 +40,7 @@ export function imageTries(tries: ImageTries, results: readonly ImageResult[], n
     }
     const attempts = (tries[result.image]?.attempts ?? 0) + 1;
     const waitMs = Math.max(backoffOf(attempts, IMAGE_BACKOFF_MS), result.retryAfterMs ?? 0);
-    next[result.image] = { attempts, nextTryAtMs: nowMs + waitMs, problem: result.problem };
+    next[result.image] = { attempts, nextTryAtMs: nowMs + waitMs, problem: result.problem, ...(result.key === undefined ? {} : { key: result.key }) };
   }
   return next;
 }

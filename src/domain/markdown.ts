@@ -1,3 +1,5 @@
+import { utf8Bytes } from './utf8.js';
+
 /** Markdown for pages that people read. Every text from outside goes through {@link plain}, so that no message can break a table or smuggle markup in. */
 
 const ESCAPES: Readonly<Record<string, string>> = {
@@ -33,16 +35,6 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   if (rows.length === 0) return '';
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   return [line(head), `|${head.map(() => ' --- ').join('|')}|`, ...rows.map(line)].join('\n');
-}
-
-/** UTF-8 size without an encoder, which the workflow sandbox lacks. */
-export function utf8Bytes(text: string): number {
-  let bytes = 0;
-  for (const char of text) {
-    const point = char.codePointAt(0) ?? 0;
-    bytes += point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
-  }
-  return bytes;
 }
 
 /** Joins sections with an empty line; whole sections are left out from the end until the page fits into `mostBytes`. Empty sections do not count. */

@@ -97,27 +97,35 @@ const VERB = { Failed: 'failed', Excluded: 'left out' } as const;
 
 /** Clusters that are newly failed or left out: one Event that names up to three of them. Exclusion for want of an image is told of by the image. */
 function appeared(state: 'Failed' | 'Excluded', next: Status, previous: Status): McmEvent | undefined {
-  const those = (status: Status): (StatusException & { cluster: string })[] =>
-    (status.exceptions ?? []).flatMap((e) =>
-      e.state === state && e.cluster !== undefined && e.kernel === undefined && !isImageReason(e.reason as Reason)
-        ? [{ ...e, cluster: e.cluster }]
-        : [],
-    );
-  const known = new Set(those(previous).map((e) => e.cluster));
-  const fresh = those(next).filter((e) => !known.has(e.cluster));
-  const [first] = fresh;
-  const totals = [previous, next].map((s) => (state === 'Failed' ? s.clusters?.failed : s.clusters?.excluded) ?? 0) as [number, number];
-  if (first === undefined || !worthTelling(...totals)) return undefined;
-  const reason = fresh.every((e) => e.reason === first.reason) ? first.reason : `Clusters${state}`;
-  const total = Math.max(fresh.length, totals[1] - totals[0]);
+  const known = new Set(clustersIn(state, previous).map((e) => e.cluster));
+  const all = clustersIn(state, next);
+  const fresh = all.filter((e) => !known.has(e.cluster));
+  const [before, now] = [total(state, previous), total(state, next)];
+  // Of many only the first by name are shown, so more may have failed without a new name among them.
+  const shown = fresh.length > 0 ? fresh : all;
+  const [first] = shown;
+  const worthTelling = step(now) > step(before) || (fresh.length > 0 && now <= FEW);
+  if (first === undefined || !worthTelling) return undefined;
+  const reason = shown.every((e) => e.reason === first.reason) ? first.reason : `Clusters${state}`;
+  const number = Math.max(shown.length, now - before);
   const names = nameSome(
-    fresh.map((e) => e.cluster),
-    total,
+    shown.map((e) => e.cluster),
+    fresh.length > 0 ? number : now,
   );
-  return { type: 'Warning', reason, message: `${count(total, 'cluster')} ${VERB[state]}: ${names}. ${sentence(first.message)}` };
+  const what = fresh.length > 0 ? `${count(number, 'cluster')} ${VERB[state]}` : `${count(now, 'cluster')} ${VERB[state]} by now`;
+  return { type: 'Warning', reason, message: `${what}: ${names}. ${sentence(first.message)}` };
 }
+
+const clustersIn = (state: string, status: Status): (StatusException & { readonly cluster: string })[] =>
+  (status.exceptions ?? []).flatMap((e) =>
+    e.state === state && e.cluster !== undefined && e.kernel === undefined && !isImageReason(e.reason as Reason)
+      ? [{ ...e, cluster: e.cluster }]
+      : [],
+  );
+
+const total = (state: 'Failed' | 'Excluded', { clusters }: Status): number =>
+  (state === 'Failed' ? clusters?.failed : clusters?.excluded) ?? 0;
 
 /** Each one while there are few; then whenever their number has doubled. */
 const FEW = 5;
-const worthTelling = (before: number, now: number): boolean => now <= FEW || step(now) > step(before);
-const step = (n: number): number => (n < FEW ? 0 : 1 + Math.floor(Math.log2(n / FEW)));
+const step = (n: number): number => (n <= FEW ? 0 : 1 + Math.floor(Math.log2(n / FEW)));

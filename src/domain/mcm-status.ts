@@ -131,7 +131,16 @@ function runningRollout(
     revision,
     phase: paused !== undefined && phase === 'Progressing' ? 'Paused' : phase,
     startedAt,
-    clusters: { total: selected, pending: states.Pending, inFlight, loaded: states.Loaded, failed: states.Failed, offline: states.Offline },
+    clusters: {
+      total: selected,
+      pending: states.Pending,
+      inFlight,
+      loaded: states.Loaded,
+      noNodes: states.NoNodes,
+      failed: states.Failed,
+      offline: states.Offline,
+      excluded: states.Excluded,
+    },
     message: `${done} of ${selected} clusters are done, ${inFlight} are loading, ${states.Pending} wait for their turn.`,
   };
 }
@@ -151,6 +160,6 @@ const statusRecord = ({ number, revision, outcome, startedAt, finishedAt, cluste
 
 function rolloutCounts(clusters: RolloutRecord['clusters'] | undefined): RolloutCounts | undefined {
   if (clusters === undefined) return undefined;
-  const { total, pending, inFlight, loaded, failed, offline } = clusters;
-  return defined({ total, pending, inFlight, loaded, failed, offline });
+  const { total, pending, inFlight, loaded, noNodes, failed, offline, excluded, written } = clusters;
+  return defined({ total, pending, inFlight, loaded, noNodes, failed, offline, excluded, written });
 }

@@ -1,4 +1,5 @@
 import type { ImageNeed, ObservedModule } from './process.js';
+import { count } from './wording.js';
 
 /** A rollout or catch-up that runs. */
 export interface ActiveWork {
@@ -77,7 +78,9 @@ const RULES: readonly Rule[] = [
   function completeWhatIsLoadedEverywhere(seen, { currentRevision }) {
     const { revision, fleet } = seen;
     const allGood = fleet.states.Failed === 0 && unproven(seen) === 0 && fleet.states.Loaded + fleet.states.NoNodes > 0;
-    return revision.name !== undefined && revision.name !== currentRevision && allGood ? { do: 'complete', revision: revision.name } : undefined;
+    return revision.name !== undefined && revision.name !== currentRevision && allGood
+      ? { do: 'complete', revision: revision.name }
+      : undefined;
   },
 ];
 
@@ -94,10 +97,12 @@ function idle(seen: ObservedModule): string {
   const { removals, fleet, needs } = seen;
   const { selected, states } = fleet;
   if (removals.held)
-    return `Waiting for a person: ${removals.count} of ${removals.published} clusters would lose the module at once.`;
-  if (states.Failed > 0) return `${states.Failed} of ${selected} clusters have failed. They are tried again when somebody asks for it.`;
-  if (unproven(seen) > 0) return `Waiting until ${unproven(seen)} clusters have proven that they loaded the module.`;
-  if (needs.length > 0) return `Waiting for ${needs.length} images. They are looked up again by themselves.`;
-  if (states.Excluded > 0) return `${states.Excluded} of ${selected} clusters get nothing, each for a reason of its own. All others are as they should be.`;
+    return `Waiting for a person: ${removals.count} of ${count(removals.published, 'cluster')} would lose the module at once.`;
+  if (states.Failed > 0)
+    return `Failed: ${states.Failed} of ${count(selected, 'cluster')}. They are tried again when somebody asks for it.`;
+  if (unproven(seen) > 0) return `Waiting for the proof of loading from ${count(unproven(seen), 'cluster')}.`;
+  if (needs.length > 0) return `Waiting for ${count(needs.length, 'image')}. What is missing is looked up again by itself.`;
+  if (states.Excluded > 0)
+    return `Left out, for a reason of their own: ${states.Excluded} of ${count(selected, 'cluster')}. All others are as they should be.`;
   return 'Everything is as it should be.';
 }

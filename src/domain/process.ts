@@ -14,10 +14,12 @@ export interface ModuleRef {
 
 /** An image that the fleet needs and that the revision has no digest for yet. */
 export interface ImageNeed {
-  /** Hash of everything that determines the image. */
+  /** Hash of everything that the look-up depends on: the reference, the rebuild generation, the credentials' Secret and the TLS settings. */
   readonly key: string;
   readonly image: string;
   readonly kernels: readonly string[];
+  /** The digest that another kernel of the same revision has pinned for this reference already: there is nothing to ask then. */
+  readonly digest?: string | undefined;
   /** Name of the Secret in the operator namespace that holds registry credentials. */
   readonly secretName?: string | undefined;
   readonly tls?: { readonly insecure?: boolean | undefined; readonly insecureSkipTLSVerify?: boolean | undefined } | undefined;
@@ -29,7 +31,14 @@ export interface ImageProblem extends Problem {
 
 export type ImageResult =
   | { readonly image: string; readonly kernels: readonly string[]; readonly digest: string }
-  | { readonly image: string; readonly kernels: readonly string[]; readonly problem: Problem; readonly retryAfterMs?: number | undefined };
+  | {
+      readonly image: string;
+      readonly kernels: readonly string[];
+      readonly problem: Problem;
+      readonly retryAfterMs?: number | undefined;
+      /** Of the need. */
+      readonly key?: string | undefined;
+    };
 
 export interface ObserveInput extends ModuleRef {
   readonly imageProblems: readonly ImageProblem[];

@@ -2,6 +2,7 @@ import type { ModuleSpec } from '../api/index.js';
 import { CONTENT_HASH_ANNOTATION, KMM_GROUP, KMM_VERSION } from '../api/names.js';
 import { prune, type Sha256 } from './canonical-json.js';
 import { contentHash } from './content-hash.js';
+import { utf8Bytes } from './utf8.js';
 import type { PublishedMapping } from './views.js';
 
 export interface ModuleManifest {
@@ -44,16 +45,14 @@ export function renderModule(
 }
 
 function trimLoader(loader: NonNullable<ModuleSpec['moduleLoader']>, mappings: readonly PublishedMapping[]): unknown {
-  const { build: _build, sign: _sign, containerImage: _image, inTreeModuleToRemove: _old, kernelMappings: _all, ...container } = loader.container;
+  const {
+    build: _build,
+    sign: _sign,
+    containerImage: _image,
+    inTreeModuleToRemove: _old,
+    kernelMappings: _all,
+    ...container
+  } = loader.container;
   const sorted = [...mappings].sort((a, b) => (a.literal < b.literal ? -1 : a.literal > b.literal ? 1 : 0));
   return { ...loader, container: { ...container, kernelMappings: sorted } };
-}
-
-function utf8Bytes(text: string): number {
-  let bytes = 0;
-  for (const char of text) {
-    const code = char.codePointAt(0) ?? 0;
-    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-  }
-  return bytes;
 }

@@ -70,8 +70,7 @@ export function createFleet({ api, operatorNamespace, sha256, logger, now }: Fle
       byModule.set(after.module, index.set(after.cluster, after));
     }
     const known = works.synced || before !== undefined;
-    const settledRevision = known ? undefined : modules.get(view.module)?.currentRevision;
-    clock.observeWork(view, after, clusters.get(view.cluster), settledRevision);
+    clock.observeWork(view, after, clusters.get(view.cluster), known ? undefined : modules.get(view.module));
   });
   clusters.onChange(({ key, before, after }) => {
     clock.observeCluster(key, after, before === undefined && !clusters.synced);

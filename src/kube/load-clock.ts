@@ -1,12 +1,13 @@
 import { proveLoaded } from '../domain/load-proof.js';
 import { publishedMs } from '../domain/assess-cluster.js';
 import type { ClusterView, WorkView } from '../domain/views.js';
+import type { ModuleView } from './module-view.js';
 
 /**
  * Since when each spoke has reported, without a break, that it holds what was published: the hub's own clock, since the spokes' transition times prove nothing.
  *
- * A process that has just started has seen nothing yet. It believes a spoke at once only where a completed rollout had proven the same revision (the MCM's status
- * says so) and the content was not published a moment ago; every other cluster settles anew.
+ * A process that has just started has seen nothing yet. It believes a spoke at once only where the MCM's status says that a rollout had proven the same content; every
+ * other cluster settles anew.
  */
 export class LoadClock {
   readonly #now: () => number;
@@ -19,9 +20,9 @@ export class LoadClock {
 
   /**
    * @param known The view that names the cluster and the module. @param current Undefined: the ManifestWork is gone.
-   * @param settledRevision At the first look of this process: the revision that a rollout has completed.
+   * @param remembered At the first look of this process: the module, whose status tells what was proven before.
    */
-  observeWork(known: WorkView, current: WorkView | undefined, cluster: ClusterView | undefined, settledRevision: string | undefined): void {
+  observeWork(known: WorkView, current: WorkView | undefined, cluster: ClusterView | undefined, remembered: ModuleView | undefined): void {
     const key = keyOf(known.cluster, known.module);
     if (current === undefined || !holds(current, cluster)) {
       this.#heldSince.delete(key);
@@ -29,9 +30,8 @@ export class LoadClock {
     }
     const hash = current.declaredHash ?? '';
     if (this.#heldSince.get(key)?.hash === hash) return;
-    const provenBefore =
-      settledRevision !== undefined && current.revision === settledRevision && this.#now() - publishedMs(current) > RECENT_MS;
-    this.#heldSince.set(key, { hash, sinceMs: provenBefore ? 0 : this.#now() });
+    const believed = remembered !== undefined && wasProven(current, remembered, this.#now());
+    this.#heldSince.set(key, { hash, sinceMs: believed ? 0 : this.#now() });
   }
 
   observeCluster(name: string, cluster: ClusterView | undefined, firstLook: boolean): void {
@@ -51,8 +51,20 @@ export class LoadClock {
   }
 }
 
-/** Content younger than this may still be settling when a process starts (10 minutes). */
+/** Content that was published after its rollout, to a cluster that caught up, may still be settling for so long (10 minutes). */
 const RECENT_MS = 10 * 60_000;
+
+/**
+ * Whether a rollout that has ended had proven this content: it ends when each of its clusters is proven, or has an outcome that the status tells of.
+ */
+function wasProven(work: WorkView, { currentRevision, endedMs, troubled }: ModuleView, nowMs: number): boolean {
+  const { revision } = work;
+  if (revision === undefined || troubled.includes(work.cluster)) return false;
+  const published = publishedMs(work);
+  const ended = endedMs[revision];
+  if (ended !== undefined && published <= ended) return true;
+  return (ended !== undefined || revision === currentRevision) && nowMs - published > RECENT_MS;
+}
 
 const keyOf = (cluster: string, module: string): string => `${cluster}/${module}`;
 

@@ -18,6 +18,11 @@ const ACTIVITIES_AT_ONCE = 40;
 /** Workflows kept in memory: about 1 MB each. */
 const CACHED_WORKFLOWS = 200;
 
+/** Heartbeats go out at least this often, where the SDK would hold them back for 80 % of the heartbeat timeout: a late one costs the whole attempt. */
+const HEARTBEATS_HELD_BACK = '2 seconds';
+/** How long a workflow waits for the worker that has it in memory before any other may take it over: that one may have been killed. */
+const STICKY = '5 seconds';
+
 let runtimeInstalled = false;
 
 /** Temporal's own lines go through our logger, so that one format leaves the process. */
@@ -38,7 +43,12 @@ function installRuntime(logger: Logger): void {
 }
 
 /** A connected worker that does not poll yet: `run()` does. The caller closes the returned connection after that. */
-export async function createWorker({ config, activities, logger, workflowBundle }: WorkerOptions): Promise<{ worker: Worker; connection: NativeConnection }> {
+export async function createWorker({
+  config,
+  activities,
+  logger,
+  workflowBundle,
+}: WorkerOptions): Promise<{ worker: Worker; connection: NativeConnection }> {
   installRuntime(logger);
   const connection = await NativeConnection.connect({ address: config.temporalAddress });
   const worker = await Worker.create({
@@ -49,6 +59,8 @@ export async function createWorker({ config, activities, logger, workflowBundle 
     activities,
     maxConcurrentActivityTaskExecutions: ACTIVITIES_AT_ONCE,
     maxCachedWorkflows: CACHED_WORKFLOWS,
+    maxHeartbeatThrottleInterval: HEARTBEATS_HELD_BACK,
+    stickyQueueScheduleToStartTimeout: STICKY,
     shutdownGraceTime: '10 seconds',
     shutdownForceTime: '30 seconds',
   });
@@ -58,6 +70,8 @@ export async function createWorker({ config, activities, logger, workflowBundle 
 async function defaultBundle(): Promise<WorkflowBundleOption> {
   const built = fileURLToPath(new URL('../../workflow-bundle.js', import.meta.url));
   if (existsSync(built)) return { codePath: built };
-  const source = ['../../workflows/index.js', '../../workflows/index.ts'].map((p) => fileURLToPath(new URL(p, import.meta.url))).find(existsSync);
+  const source = ['../../workflows/index.js', '../../workflows/index.ts']
+    .map((p) => fileURLToPath(new URL(p, import.meta.url)))
+    .find(existsSync);
   return bundleWorkflowCode({ workflowsPath: source ?? 'workflows/index.js', logger: new DefaultLogger('WARN') });
 }

@@ -1,4 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
 import { resources, type HubApi, type KubernetesObject } from '../../src/kube/index.js';
+import type { AuditEvent } from './audit.js';
 import { eventually } from './eventually.js';
 import type { FleetCluster } from './fleet.js';
 import { follow } from './follow.js';
@@ -52,26 +54,24 @@ export interface Expected {
 
 /** Every way in which the ManifestWorks are not what they should be, a sentence each; empty when all is right. */
 export function faultsIn(works: ReadonlyMap<string, KubernetesObject>, expected: Expected): string[] {
-  const { name, registryHost, digests, clusters, marker = 'one', generation = 1 } = expected;
-  const wrong: string[] = [];
-  const check = (cluster: string, what: string, got: unknown, want: unknown): void => {
-    if (JSON.stringify(got) !== JSON.stringify(want)) wrong.push(`${cluster}: ${what} is ${JSON.stringify(got)}, not ${JSON.stringify(want)}`);
-  };
-  for (const cluster of works.keys()) if (!clusters.some((c) => c.name === cluster)) wrong.push(`${cluster}: has a ManifestWork and should not`);
-  for (const cluster of clusters) {
-    const work = works.get(cluster.name);
-    if (work === undefined) {
-      wrong.push(`${cluster.name}: has no ManifestWork`);
-      continue;
-    }
-    const wanted = Object.fromEntries((cluster.kernels ?? []).map((kernel) => [kernel, `${registryHost}/${REPOSITORY}@${digests[kernel]}`]));
-    const module = moduleIn(work);
-    check(cluster.name, 'the mapping', mappingsIn(work), wanted);
-    check(cluster.name, 'the parameter', module?.spec?.moduleLoader?.container?.modprobe?.parameters, [`marker=${marker}`]);
-    check(cluster.name, 'the Module name', module?.metadata?.name, name);
-    check(cluster.name, 'the generation', work.metadata.generation, generation);
-  }
-  return wrong;
+  const names = new Set(expected.clusters.map((c) => c.name));
+  const strays = [...works.keys()].flatMap((cluster) => (names.has(cluster) ? [] : [`${cluster}: has a ManifestWork and should not`]));
+  return [...strays, ...expected.clusters.flatMap((cluster) => faultsAt(cluster, works.get(cluster.name), expected))];
+}
+
+function faultsAt({ name: cluster, kernels = [] }: FleetCluster, work: KubernetesObject | undefined, expected: Expected): string[] {
+  if (work === undefined) return [`${cluster}: has no ManifestWork`];
+  const { name, registryHost, digests, marker = 'one', generation = 1 } = expected;
+  const module = moduleIn(work);
+  const facts: readonly (readonly [what: string, got: unknown, wanted: unknown])[] = [
+    ['the mapping', mappingsIn(work), Object.fromEntries(kernels.map((k) => [k, `${registryHost}/${REPOSITORY}@${digests[k]}`]))],
+    ['the parameter', parametersIn(work), [`marker=${marker}`]],
+    ['the Module name', module?.metadata?.name, name],
+    ['the generation', work.metadata.generation, generation],
+  ];
+  return facts.flatMap(([what, got, wanted]) =>
+    isDeepStrictEqual(got, wanted) ? [] : [`${cluster}: ${what} is ${JSON.stringify(got)}, not ${JSON.stringify(wanted)}`],
+  );
 }
 
 interface PublishedModule {
@@ -82,15 +82,22 @@ interface PublishedModule {
 const moduleIn = (work: KubernetesObject): PublishedModule | undefined =>
   (work['spec'] as { workload?: { manifests?: PublishedModule[] } } | undefined)?.workload?.manifests?.[0];
 
+const parametersIn = (work: KubernetesObject): readonly string[] | undefined =>
+  moduleIn(work)?.spec?.moduleLoader?.container?.modprobe?.parameters;
+
 /** Applies of a module's ManifestWorks that reached the API server, whether or not the answer came back. */
 export const appliesIn = (requests: readonly ProxiedRequest[], name: string): ProxiedRequest[] =>
   requests.filter(
     ({ method, path, fault }) =>
-      method === 'PATCH' &&
-      path.includes(`/manifestworks/${name}?`) &&
-      path.includes('force=') &&
-      (fault === undefined || fault === 'lose-answer' || fault === 'delay'),
+      method === 'PATCH' && isApplyOf(path, name) && (fault === undefined || fault === 'lose-answer' || fault === 'delay'),
   );
+
+/** The same from the API server's own audit log. */
+export const appliesAudited = (events: readonly AuditEvent[], name: string): AuditEvent[] =>
+  events.filter(({ verb, uri, subresource, code }) => verb === 'patch' && subresource === undefined && code < 300 && isApplyOf(uri, name));
+
+/** Only a server-side apply says `force`; the simulated agents send merge patches. */
+const isApplyOf = (uri: string, name: string): boolean => uri.includes(`/manifestworks/${name}?`) && uri.includes('force=');
 
 export const waitUntilReady = (api: HubApi, name: string, loaded: number, timeoutMs = 60_000): Promise<NonNullable<StoredMcm['status']>> =>
   eventually(
@@ -121,7 +128,7 @@ export async function watchProgress(api: HubApi, name: string) {
   });
   await following.ready;
   const progress = (marker: string): WorkProgress => {
-    const written = [...works.values()].filter((work) => moduleIn(work)?.spec?.moduleLoader?.container?.modprobe?.parameters?.[0] === `marker=${marker}`);
+    const written = [...works.values()].filter((work) => parametersIn(work)?.[0] === `marker=${marker}`);
     return { written: written.length, reported: written.filter(isLoaded).length };
   };
   return {
@@ -131,7 +138,9 @@ export async function watchProgress(api: HubApi, name: string) {
       new Promise<WorkProgress>((resolve, reject) => {
         const timer = setTimeout(() => {
           listener = (): void => undefined;
-          reject(new Error(`Waited ${timeoutMs} ms for the rollout of ${marker} to get on. Last seen: ${JSON.stringify(progress(marker))}`));
+          reject(
+            new Error(`Waited ${timeoutMs} ms for the rollout of ${marker} to get on. Last seen: ${JSON.stringify(progress(marker))}`),
+          );
         }, timeoutMs);
         listener = (): void => {
           const now = progress(marker);
@@ -150,7 +159,12 @@ interface ReportedStatus {
   readonly conditions?: readonly { readonly type: string; readonly observedGeneration?: number }[];
   readonly resourceStatus?: {
     readonly manifests?: readonly {
-      readonly statusFeedback?: { readonly values?: readonly { readonly name: string; readonly fieldValue: { readonly integer?: number; readonly string?: string } }[] };
+      readonly statusFeedback?: {
+        readonly values?: readonly {
+          readonly name: string;
+          readonly fieldValue: { readonly integer?: number; readonly string?: string };
+        }[];
+      };
     }[];
   };
 }

@@ -131,7 +131,7 @@ describe('an MCM whose fields are malformed', () => {
     await stage.apply('two-slips', { selector: { for: 'bad value!' }, container: { modprobe: { dirName: '/opt' } } });
     await stage.api.create(resources.managedClusterModules, { metadata: { name: 'no-spec' } });
     const status = await stage.until('two-slips', 'Invalid', (s) => s.phase === 'Invalid');
-    expect(conditionOf(status, 'Ready')?.message).toMatch(/spec\.selector\["for"\].*There are 2 further problems, the next at spec\.moduleSpec\.moduleLoader/);
+    expect(conditionOf(status, 'Ready')?.message).toMatch(/spec\.selector\["for"\].*2 further problems, the next at spec\.moduleSpec\.moduleLoader/);
     const empty = await stage.until('no-spec', 'Invalid', (s) => s.phase === 'Invalid');
     expect(conditionOf(empty, 'Ready')?.message).toContain('spec.spokeNamespace');
     expect((await stage.works('no-spec')).size).toBe(0);
@@ -147,10 +147,12 @@ describe('an MCM whose fields are malformed', () => {
     await stage.apply('once-good', { container: { kernelMappings: [mapping('once-good', { regexp: '(' })] } });
     await stage.until('once-good', 'Invalid', (s) => s.phase === 'Invalid');
     await stage.fleet.setKernels('once-good-2', [OTHER]);
-    await stage.until('once-good', 'still Invalid', (s) => s.phase === 'Invalid' && s.currentRevision !== undefined);
+    await stage.clusters('once-good', { 'once-good-3': [KERNEL] });
+    await stage.until('once-good', 'a look at the third cluster', (s) => s.phase === 'Invalid' && s.clusters?.selected === 3);
     expect([...(await stage.works('once-good')).values()].map(contentVersionOf)).toEqual(before);
     await stage.apply('once-good');
     await stage.until('once-good', 'Ready with the new kernel', (s) => s.phase === 'Ready' && (s.images ?? []).some((i) => i.kernel === OTHER && i.digest !== undefined));
+    await stage.ready('once-good', 3);
     expect(Object.keys(mappingsIn(await stage.work('once-good', 'once-good-2')))).toEqual([OTHER]);
     const works = await stage.works('once-good');
     expect(contentVersionOf(works.get('once-good-1'))).toBe(before[0]); // the same content as before needs no write

@@ -68,9 +68,15 @@ async function beginRollout(name: string): Promise<void> {
 
 async function expectUnharmed(name: string): Promise<void> {
   const status = await waitUntilReady(stack.api, name, CLUSTERS, 2 * MINUTE);
-  expect(faultsIn(await worksOf(stack.api, name), { name, registryHost: stack.registry.host, digests, clusters: fleet.clusters })).toEqual([]);
+  expect(faultsIn(await worksOf(stack.api, name), { name, registryHost: stack.registry.host, digests, clusters: fleet.clusters })).toEqual(
+    [],
+  );
   expect(status.history).toHaveLength(1);
-  expect(status.history?.[0]).toMatchObject({ number: 1, outcome: 'Completed', clusters: { total: CLUSTERS, loaded: CLUSTERS, failed: 0 } });
+  expect(status.history?.[0]).toMatchObject({
+    number: 1,
+    outcome: 'Completed',
+    clusters: { total: CLUSTERS, loaded: CLUSTERS, failed: 0 },
+  });
   expect(status.exceptions ?? []).toEqual([]);
   const applies = appliesIn(proxy.requests, name).length;
   expect(applies).toBeGreaterThanOrEqual(CLUSTERS);
@@ -93,29 +99,49 @@ interface Outage {
 }
 
 const OUTAGES: readonly Outage[] = [
-  { what: 'answers 429 with Retry-After', name: 'throttled', lastsMs: 4_000, rules: [{ fault: { kind: 'status', status: 429, retryAfterSeconds: 1 } }] },
+  {
+    what: 'answers 429 with Retry-After',
+    name: 'throttled',
+    lastsMs: 4_000,
+    rules: [{ fault: { kind: 'status', status: 429, retryAfterSeconds: 1 } }],
+  },
   { what: 'answers 500', name: 'broken', lastsMs: 4_000, rules: [{ fault: { kind: 'status', status: 500 } }], cutEveryMs: 10_000 },
   { what: 'resets every connection', name: 'reset', lastsMs: 4_000, rules: [{ fault: { kind: 'reset' } }], cutEveryMs: 10_000 },
   { what: 'drops every connection again and again', name: 'flapping', lastsMs: 5_000, rules: [], cutEveryMs: 700 },
-  { what: 'does what it is asked and loses the answer', name: 'lossy', lastsMs: 3_000, rules: [{ method: 'PATCH', path: /manifestworks/, times: 10, fault: { kind: 'lose-answer' } }] },
-  { what: 'takes every request and never answers', name: 'silent', lastsMs: 12_000, rules: [{ fault: { kind: 'hang' } }], cutEveryMs: 30_000 },
+  {
+    what: 'does what it is asked and loses the answer',
+    name: 'lossy',
+    lastsMs: 3_000,
+    rules: [{ method: 'PATCH', path: /manifestworks/, times: 10, fault: { kind: 'lose-answer' } }],
+  },
+  {
+    what: 'takes every request and never answers',
+    name: 'silent',
+    lastsMs: 12_000,
+    rules: [{ fault: { kind: 'hang' } }],
+    cutEveryMs: 30_000,
+  },
 ];
 
 describe('a rollout to 60 clusters completes, with one write for each, when in the middle of it the API server', () => {
-  test.each(OUTAGES)('$what', async ({ name, rules, lastsMs, cutEveryMs }) => {
-    await beginRollout(name);
-    const began = Date.now();
-    proxy.set(...rules);
-    const cutting = cutEveryMs === undefined ? undefined : setInterval(proxy.cutConnections, cutEveryMs);
-    if (cutEveryMs !== undefined) proxy.cutConnections();
-    await sleep(lastsMs);
-    const { status } = await getMcm(stack.api, name);
-    expect(status?.phase).toBe('Progressing');
-    expect(status?.clusters?.failed).toBe(0);
-    clearInterval(cutting);
-    proxy.set();
-    await expectUnharmed(name);
-    console.log(`${name}: ${Date.now() - began - lastsMs} ms after the outage, ${appliesIn(proxy.requests, name).length} applies`);
-    await remove(name);
-  }, 3 * MINUTE);
+  test.each(OUTAGES)(
+    '$what',
+    async ({ name, rules, lastsMs, cutEveryMs }) => {
+      await beginRollout(name);
+      const began = Date.now();
+      proxy.set(...rules);
+      const cutting = cutEveryMs === undefined ? undefined : setInterval(proxy.cutConnections, cutEveryMs);
+      if (cutEveryMs !== undefined) proxy.cutConnections();
+      await sleep(lastsMs);
+      const { status } = await getMcm(stack.api, name);
+      expect(status?.phase).toBe('Progressing');
+      expect(status?.clusters?.failed).toBe(0);
+      clearInterval(cutting);
+      proxy.set();
+      await expectUnharmed(name);
+      console.log(`${name}: ${Date.now() - began - lastsMs} ms after the outage, ${appliesIn(proxy.requests, name).length} applies`);
+      await remove(name);
+    },
+    3 * MINUTE,
+  );
 });

@@ -32,6 +32,8 @@ export interface FakeCluster {
   selected: boolean;
   /** Revision that is published to it. */
   published?: string | undefined;
+  /** The last attempt that a person asked for. */
+  retriedWith?: string | undefined;
 }
 
 export interface Call {
@@ -44,6 +46,12 @@ interface FakeRevision {
   readonly name: string;
   readonly number: number;
   readonly pins: Record<string, string>;
+}
+
+/** How an activity looks at a cluster. */
+interface Lens {
+  readonly reasons?: ReadonlyMap<string, Problem>;
+  readonly nudge?: string | undefined;
 }
 
 const FOLLOW_MS = 15;
@@ -124,7 +132,7 @@ export class FakeHub {
     return answer();
   }
 
-  #observe({ imageProblems }: ObserveInput): Observation {
+  #observe({ imageProblems, nudge }: ObserveInput): Observation {
     const { kind, problems, remembered, needsNoImage, policy } = this;
     const published = [...this.clusters].filter(([, c]) => c.published !== undefined).map(([name]) => name);
     if (kind === 'gone') return { kind, published: published.length, sample: published.slice(0, 10) };
@@ -132,7 +140,7 @@ export class FakeHub {
     const selected = [...this.clusters.keys()].filter((name) => this.cluster(name).selected).sort();
     const reasons = new Map<string, Problem>(imageProblems.map(({ image, ...problem }) => [image, problem]));
     const fleet = summarizeFleet(
-      selected.map((name) => this.#assess(name, revision, reasons)),
+      selected.map((name) => this.#assess(name, revision, { reasons, nudge })),
       published.length,
     );
     if (kind === 'invalid') return { kind, uid: 'uid', generation: 1, problems, fleet, remembered };
@@ -154,6 +162,19 @@ export class FakeHub {
     };
   }
 
+  /** Records the revision of the spec as it is now, with every digest that is there. */
+  record(): string {
+    const pins = [...this.digests].map(([kernel, digest]) => ({ kernel, image: this.imageOf(kernel), digest }));
+    return this.#record({ name: this.name, hash: this.spec, pins })?.name ?? '';
+  }
+
+  /** Every cluster that is published to reports that it is loaded. */
+  proveAll(): void {
+    for (const cluster of this.clusters.values())
+      if (cluster.published !== undefined && cluster.state === 'Loading') cluster.state = 'Loaded';
+    this.afterPublish = () => 'Loaded';
+  }
+
   imageOf = (kernel: string): string => `registry.example.com/kmods/${this.name}:${kernel}`;
 
   #needs(selected: readonly string[], revision: FakeRevision | undefined): ImageNeed[] {
@@ -164,8 +185,8 @@ export class FakeHub {
       .map((kernel) => ({ key: kernel, image: this.imageOf(kernel), kernels: [kernel] }));
   }
 
-  #assess(name: string, revision: FakeRevision | undefined, reasons: ReadonlyMap<string, Problem>): Assessment {
-    const { kernel, state, published } = this.cluster(name);
+  #assess(name: string, revision: FakeRevision | undefined, { reasons, nudge }: Lens = {}): Assessment {
+    const { kernel, state, published, retriedWith } = this.cluster(name);
     const verdict = (as: ClusterState, problem?: Problem, behind = false): Assessment => ({
       cluster: name,
       state: as,
@@ -177,9 +198,10 @@ export class FakeHub {
     if (revision === undefined) return verdict('Pending');
     if (!this.needsNoImage && revision.pins[kernel] === undefined) {
       const message = `The image for kernel ${kernel} is not there.`;
-      return verdict('Excluded', reasons.get(this.imageOf(kernel)) ?? { reason: 'ImageMissing', message });
+      return verdict('Excluded', reasons?.get(this.imageOf(kernel)) ?? { reason: 'ImageMissing', message });
     }
     if (published !== revision.name) return verdict('Pending', undefined, true);
+    if (state === 'Failed' && nudge !== undefined && nudge !== retriedWith) return verdict('Failed', undefined, true);
     return verdict(state, state === 'Failed' ? { reason: 'ApplyFailed', message: `Cluster ${name} could not apply it.` } : undefined);
   }
 
@@ -211,21 +233,21 @@ export class FakeHub {
 
   readonly #revision = (name: string): FakeRevision | undefined => [...this.#revisions.values()].find((r) => r.name === name);
 
-  #plan({ revision }: PlanWaveInput) {
+  #plan({ revision, nudge }: PlanWaveInput) {
     const at = this.#revision(revision);
     const clusters = [...this.clusters.keys()].filter((name) => {
-      const { behind, final } = this.#assess(name, at, new Map());
+      const { behind, final } = this.#assess(name, at, { nudge });
       return this.cluster(name).selected && (behind || !final);
     });
     return { clusters: clusters.sort() };
   }
 
-  #publish({ revision, clusters }: PublishInput): PublishResult {
+  #publish({ revision, clusters, nudge }: PublishInput): PublishResult {
     const result = { written: [] as string[], unchanged: [] as string[], setAside: [] as Outcome[] };
     for (const name of clusters) {
-      const { behind, final, state, problem } = this.#assess(name, this.#revision(revision), new Map());
+      const { behind, final, state, problem } = this.#assess(name, this.#revision(revision), { nudge });
       if (behind) {
-        Object.assign(this.cluster(name), { published: revision, state: 'Loading' });
+        Object.assign(this.cluster(name), { published: revision, state: 'Loading', retriedWith: nudge });
         result.written.push(name);
       } else if (final && state !== 'Loaded' && state !== 'NoNodes') result.setAside.push({ cluster: name, state, problem });
       else result.unchanged.push(name);
@@ -238,13 +260,13 @@ export class FakeHub {
   #unproven = (): number => [...this.clusters.values()].filter((c) => c.published !== undefined && c.state === 'Loading').length;
 
   /** As the real one: tells each change once, and newcomers. */
-  async #follow({ clusters, revision, workflowId, again }: FollowInput): Promise<void> {
+  async #follow({ clusters, revision, workflowId, again, nudge }: FollowInput): Promise<void> {
     const told = new Map<string, string>(clusters.map((c) => [c, again === true ? 'unknown' : 'behind']));
     for (;;) {
       Context.current().heartbeat();
       const progress = { outcomes: [] as Outcome[], behind: [] as string[] };
       for (const [name, { selected }] of this.clusters) {
-        const { state, behind, final, problem } = this.#assess(name, this.#revision(revision), new Map());
+        const { state, behind, final, problem } = this.#assess(name, this.#revision(revision), { nudge });
         const before = told.get(name);
         const now = behind ? 'behind' : final ? state : 'inFlight';
         if (!selected || now === before || (before === undefined && !behind)) continue;

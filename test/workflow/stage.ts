@@ -33,6 +33,10 @@ export interface Scene {
   until(what: string, holds: (status: ModuleStatus) => boolean): Promise<ModuleStatus>;
   ready(): Promise<ModuleStatus>;
   history(): Promise<readonly RolloutRecord[]>;
+  /** What the Temporal UI shows on the page of a workflow; default the module's. */
+  details(workflowId?: string): Promise<string>;
+  /** Seconds of the timers that the module's workflow has started. */
+  timers(): Promise<number[]>;
   reconcile(): Promise<void>;
   /** Answers with the sentence, or throws what the validator said. */
   ask(update: string, request?: Readonly<Record<string, unknown>>): Promise<string>;
@@ -115,8 +119,18 @@ function sceneOf(client: Client, hub: FakeHub, taskQueue: string): Scene {
     until,
     ready: () => until('the module to be Ready', ({ phase }) => phase === 'Ready'),
     history: () => module.query('history'),
+    details: async (workflowId = id) =>
+      (await client.workflow.getHandle(workflowId).query<{ currentDetails?: string }>('__temporal_workflow_metadata')).currentDetails ?? '',
+    timers: async () => {
+      const { events } = await module.fetchHistory();
+      return (events ?? []).flatMap((e) => {
+        const wait = e.timerStartedEventAttributes?.startToFireTimeout;
+        return wait == null ? [] : [Number(wait.seconds ?? 0) + (wait.nanos ?? 0) / 1e9];
+      });
+    },
     reconcile: () => module.signal('reconcile'),
-    ask: (update, request = {}) => module.executeUpdate<string, [unknown]>(update, { args: [{ by: 'Ann', ...request }] }).catch(saidByValidator),
+    ask: (update, request = {}) =>
+      module.executeUpdate<string, [unknown]>(update, { args: [{ by: 'Ann', ...request }] }).catch(saidByValidator),
   };
 }
 

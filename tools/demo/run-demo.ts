@@ -89,6 +89,7 @@ function offerNextSteps({ screen, kernels }: Demo, { stack, example, hub, simula
     kubeconfigPath: stack.control.kubeconfigPath,
     temporalAddress: stack.temporal.address,
     operatorNamespace: OPERATOR_NAMESPACE,
+    settle: texts.SETTLE,
   });
   const manifestPath = workspace.writeFile(`${example.name}.yaml`, example.yaml);
   const { clusters } = simulated.fleet;

@@ -7,6 +7,8 @@ export interface Access {
   readonly kubeconfigPath: string;
   readonly temporalAddress: string;
   readonly operatorNamespace: string;
+  /** Go-like duration. The commands judge by the same settle time as the hub. */
+  readonly settle: string;
 }
 
 /** The folder `.demo`: there while a demo is up, so that another terminal can talk to it. */
@@ -48,6 +50,7 @@ export function openWorkspace(): Workspace {
         TEMPORAL_ADDRESS: access.temporalAddress,
         TEMPORAL_NAMESPACE: 'default',
         OPERATOR_NAMESPACE: access.operatorNamespace,
+        KMODFLOW_SETTLE: access.settle,
       };
       writeFileSync(inFolder('env'), environment(variables, inFolder('bin')));
       writeCommand(inFolder('bin/kmodflow'), variables, 'dist/src/cli/main.js');

@@ -57,14 +57,17 @@ function imageTable(output: Output, { images }: ModulePreview): string {
   return table(output, ['IMAGE', 'STATE', 'CLUSTERS', 'DIGEST OR KERNELS'], rows);
 }
 
-function conclusion({ name, counts, clusters, revision, removalHeld, exists }: ModulePreview, limit: number | undefined): string {
+function conclusion({ name, counts, clusters, revision, removalHeld }: ModulePreview, limit: number | undefined): string {
   if (clusters.length === 0) return `Module ${name} would touch no cluster: no ManagedCluster has the labels of spec.selector.`;
-  const parts = PLAN_ACTIONS.flatMap((action) => (counts[action] > 0 ? [`${counts[action]} ${action}`] : []));
-  const change =
-    revision.current === revision.name ? `revision ${revision.name} as it is` : `revision ${revision.current ?? 'none'} → ${revision.name}`;
+  const actions = PLAN_ACTIONS.flatMap((action) => (counts[action] > 0 ? [`${counts[action]} ${action}`] : []));
   return [
-    `Module ${name}, ${exists ? change : `new, revision ${revision.name}`}: ${count(clusters.length, 'cluster')}: ${parts.join(', ')}.`,
+    `${changeOf(name, revision)} Of ${count(clusters.length, 'cluster')}: ${actions.join(', ')}.`,
     ...(limit !== undefined && limit < clusters.length ? [`The first ${limit} clusters are listed.`] : []),
     ...(removalHeld ? [`So many removals at once would wait for "kmodflow confirm-removal ${name}".`] : []),
   ].join('\n');
+}
+
+function changeOf(name: string, { name: next, current }: ModulePreview['revision']): string {
+  if (current === undefined) return `Module ${name} is new, with revision ${next}.`;
+  return current === next ? `Module ${name} keeps revision ${current}.` : `Module ${name} goes from revision ${current} to ${next}.`;
 }

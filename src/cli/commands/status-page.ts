@@ -51,7 +51,7 @@ function images(output: Output, { images: all }: StatusAnswer): string {
     image,
     digest === undefined ? (problem === undefined ? 'being looked up' : problem.reason) : shortDigest(digest),
   ]);
-  return table(output, ['IMAGE', 'KERNELS', 'REFERENCE', 'DIGEST'], rows);
+  return table(output, ['STATE', 'KERNELS', 'IMAGE', 'DIGEST'], rows);
 }
 
 function exceptions(output: Output, { fleet, images: all }: StatusAnswer): string {

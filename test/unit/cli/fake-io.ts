@@ -35,9 +35,7 @@ export function fakeIo({ tty = false, columns, env = {}, files = {}, nowMs }: Fa
     user: () => 'ada',
     readText: (file) => {
       const text = files[file];
-      return text === undefined
-        ? Promise.reject(Object.assign(new Error('no such file'), { code: 'ENOENT' }))
-        : Promise.resolve(text);
+      return text === undefined ? Promise.reject(Object.assign(new Error('no such file'), { code: 'ENOENT' })) : Promise.resolve(text);
     },
     interruption: () => controller.signal,
     out: out.text,

@@ -23,11 +23,12 @@ function assess({ cluster, work, desired = theContent(), clock, owner = 'mcm-uid
 const LATE = { nowMs: PUBLISHED_MS + 31 * MINUTE, heldSinceMs: undefined };
 const waiting = (state: Assessment['state']) => ({ state, behind: false, final: false, problem: undefined });
 const final = (state: Assessment['state'], problem?: Assessment['problem']) => ({ state, behind: false, final: true, problem });
-const behind = { state: 'Pending', behind: true, final: false, problem: undefined };
+const behind: Omit<Assessment, 'cluster'> = { state: 'Pending', behind: true, final: false, problem: undefined };
 
 const offline = {
   reason: 'ClusterUnavailable',
-  message: 'Cluster spoke-1 has not been available since 2025-12-31T12:00:00Z. Its module stays as it is and catches up when the cluster returns.',
+  message:
+    'Cluster spoke-1 has not been available since 2025-12-31T12:00:00Z. Its module stays as it is and catches up when the cluster returns.',
 } as const;
 
 const CASES: readonly [string, Case, Omit<Assessment, 'cluster'>][] = [
@@ -35,16 +36,26 @@ const CASES: readonly [string, Case, Omit<Assessment, 'cluster'>][] = [
   [
     'a cluster that is going gets nothing more',
     { cluster: { deleting: true, accepted: false, available: false } },
-    final('Excluded', { reason: 'ClusterDeleting', message: 'Cluster spoke-1 is being removed from the hub. Nothing more is published to it.' }),
+    final('Excluded', {
+      reason: 'ClusterDeleting',
+      message: 'Cluster spoke-1 is being removed from the hub. Nothing more is published to it.',
+    }),
   ],
   [
     'a cluster that was never let in gets nothing',
     { cluster: { accepted: false, available: false } },
-    final('Excluded', { reason: 'ClusterNotAccepted', message: 'Cluster spoke-1 is not accepted by the hub. Accept it with spec.hubAcceptsClient: true.' }),
+    final('Excluded', {
+      reason: 'ClusterNotAccepted',
+      message: 'Cluster spoke-1 is not accepted by the hub. Accept it with spec.hubAcceptsClient: true.',
+    }),
   ],
   ['an unreachable cluster is Offline, whatever its old counters say', { cluster: { available: false } }, final('Offline', offline)],
   ['an unreachable cluster is not published to', { cluster: { available: false }, work: 'none' }, final('Offline', offline)],
-  ['an unreachable cluster is Offline also when it would get nothing', { cluster: { available: false, kernels: undefined } }, final('Offline', offline)],
+  [
+    'an unreachable cluster is Offline also when it would get nothing',
+    { cluster: { available: false, kernels: undefined } },
+    final('Offline', offline),
+  ],
   [
     'a cluster that has never been available says nothing of since when',
     { cluster: { available: false, availabilitySince: undefined } },
@@ -85,7 +96,11 @@ const CASES: readonly [string, Case, Omit<Assessment, 'cluster'>][] = [
   ['a proof that has just begun to hold is Loading', { clock: { heldSinceMs: PUBLISHED_MS + 9 * MINUTE } }, waiting('Loading')],
   ['a proof that the hub has not seen hold is Loading', { clock: { heldSinceMs: undefined } }, waiting('Loading')],
   ['a proof that held for exactly the settle time is Loaded', { clock: { heldSinceMs: PUBLISHED_MS + 8 * MINUTE } }, final('Loaded')],
-  ['a proof that settles after the deadline is no failure', { clock: { nowMs: LATE.nowMs, heldSinceMs: PUBLISHED_MS + 30 * MINUTE } }, waiting('Loading')],
+  [
+    'a proof that settles after the deadline is no failure',
+    { clock: { nowMs: LATE.nowMs, heldSinceMs: PUBLISHED_MS + 30 * MINUTE } },
+    waiting('Loading'),
+  ],
   ['no matching node is NoNodes once that has settled', { work: { counters: {} } }, final('NoNodes')],
   ['no matching node is Loading until that has settled', { work: { counters: {} }, clock: { heldSinceMs: undefined } }, waiting('Loading')],
   [

@@ -51,6 +51,7 @@ export const aWork = (change: Partial<WorkView> = {}): WorkView => ({
   wellFormed: true,
   revision: 'kmod-aaaaaaaaaa',
   workflow: 'mcm/kmod/rollout/1/wave/1',
+  retry: undefined,
   publishedAt: PUBLISHED_AT,
   mappings: [{ literal: KERNELS[1], containerImage: `registry.example.com/kmod@${aDigest('1')}` }],
   parts: { moduleLoader: true, devicePlugin: false, dra: false },
@@ -69,7 +70,11 @@ export const aWork = (change: Partial<WorkView> = {}): WorkView => ({
 /** Content that {@link aWork} holds already. */
 export const theContent = (hash = 'hash-a'): DesiredContent => ({
   kind: 'content',
-  module: { manifest: { apiVersion: 'v1', kind: 'Module', metadata: { name: 'kmod', namespace: 'kmm', annotations: {} }, spec: {} }, hash, bytes: 100 },
+  module: {
+    manifest: { apiVersion: 'v1', kind: 'Module', metadata: { name: 'kmod', namespace: 'kmm', annotations: {} }, spec: {} },
+    hash,
+    bytes: 100,
+  },
   problems: [],
   complete: true,
 });
@@ -138,7 +143,12 @@ export const aModule = (change: Partial<ObservedModule> = {}): ObservedModule =>
   ...change,
 });
 
-export const aNeed = (change: Partial<ImageNeed> = {}): ImageNeed => ({ key: 'key', image: imageOf(KERNELS[0]), kernels: [KERNELS[0]], ...change });
+export const aNeed = (change: Partial<ImageNeed> = {}): ImageNeed => ({
+  key: 'key',
+  image: imageOf(KERNELS[0]),
+  kernels: [KERNELS[0]],
+  ...change,
+});
 
 export const aRollout = (change: Partial<ActiveWork> = {}): ActiveWork => ({
   kind: 'rollout',

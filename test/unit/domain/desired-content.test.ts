@@ -39,7 +39,9 @@ describe('the content of a cluster', () => {
 
   test('keeps the published mapping of a kernel whose new image is not ready, and says so', () => {
     const standing = { literal: KERNELS[1], containerImage: `registry.example.com/kmod@${aDigest('f')}`, inTreeModulesToRemove: ['old'] };
-    const render = contentRenderer(rules({ revision: aRevision({ pins: somePins([KERNELS[0]]) }), imageProblems: new Map([[imageOf(KERNELS[1]), missing]]) }));
+    const render = contentRenderer(
+      rules({ revision: aRevision({ pins: somePins([KERNELS[0]]) }), imageProblems: new Map([[imageOf(KERNELS[1]), missing]]) }),
+    );
     const content = render(aCluster({ kernels: [KERNELS[0], KERNELS[1]] }), aWork({ mappings: [standing] }));
     expect(mappingsOf(content)).toEqual([{ literal: KERNELS[0], containerImage: `registry.example.com/kmod@${aDigest('1')}` }, standing]);
     expect(content.problems).toEqual([{ kernel: KERNELS[1], ...missing, kept: true }]);
@@ -62,7 +64,11 @@ describe('the content of a cluster', () => {
 
   test('is never an empty list of mappings: a cluster for which nothing is ready is excluded with the reason', () => {
     const render = contentRenderer(rules({ revision: aRevision({ pins: {} }), imageProblems: new Map([[imageOf(KERNELS[1]), missing]]) }));
-    expect(render(aCluster(), undefined)).toEqual({ kind: 'excluded', problem: missing, problems: [{ kernel: KERNELS[1], ...missing, kept: false }] });
+    expect(render(aCluster(), undefined)).toEqual({
+      kind: 'excluded',
+      problem: missing,
+      problems: [{ kernel: KERNELS[1], ...missing, kept: false }],
+    });
   });
 
   test('is not made of kept mappings alone: a healthy cluster is left as it is', () => {
@@ -96,8 +102,12 @@ describe('the content of a cluster', () => {
 
   test('an image that may still come says more than a kernel that nobody meant to serve', () => {
     const moduleSpec = aModuleSpec();
-    moduleSpec.moduleLoader!.container.kernelMappings = [{ regexp: 'el9', containerImage: 'registry.example.com/kmod:${KERNEL_FULL_VERSION}' }];
-    const render = contentRenderer(rules({ revision: aRevision({ moduleSpec, pins: {} }), imageProblems: new Map([[imageOf(KERNELS[0]), missing]]) }));
+    moduleSpec.moduleLoader!.container.kernelMappings = [
+      { regexp: 'el9', containerImage: 'registry.example.com/kmod:${KERNEL_FULL_VERSION}' },
+    ];
+    const render = contentRenderer(
+      rules({ revision: aRevision({ moduleSpec, pins: {} }), imageProblems: new Map([[imageOf(KERNELS[0]), missing]]) }),
+    );
     expect(render(aCluster({ kernels: [KERNELS[1], KERNELS[0]] }), undefined)).toMatchObject({ problem: { reason: 'ImageMissing' } });
     expect(render(aCluster({ kernels: [KERNELS[1]] }), undefined)).toMatchObject({ problem: { reason: 'NoMatchingMapping' } });
   });
@@ -124,7 +134,10 @@ describe('the content of a cluster', () => {
     const correct = Array.from({ length: 100 }, (_, i) => {
       const kernel = KERNELS[i % 3] ?? '';
       const mappings = mappingsOf(render(deepFreeze(aCluster({ name: `spoke-${i}`, kernels: [kernel] })), undefined));
-      return JSON.stringify(mappings) === JSON.stringify([{ containerImage: `registry.example.com/kmod@${aDigest(String((i % 3) + 1))}`, literal: kernel }]);
+      return (
+        JSON.stringify(mappings) ===
+        JSON.stringify([{ containerImage: `registry.example.com/kmod@${aDigest(String((i % 3) + 1))}`, literal: kernel }])
+      );
     });
     expect(correct.filter(Boolean)).toHaveLength(100);
   });
@@ -144,9 +157,19 @@ describe('the content of a cluster', () => {
     standing: fc.option(fc.uniqueArray(aKernel, { maxLength: 3 }), { nil: undefined }),
     digit: fc.constantFrom('d', 'e'),
   });
-  const viewsOf = ({ kernels, standing, digit }: { kernels: string[] | undefined; standing: string[] | undefined; digit: string }): [ClusterView, WorkView | undefined] => [
+  const viewsOf = ({
+    kernels,
+    standing,
+    digit,
+  }: {
+    kernels: string[] | undefined;
+    standing: string[] | undefined;
+    digit: string;
+  }): [ClusterView, WorkView | undefined] => [
     aCluster({ kernels }),
-    standing === undefined ? undefined : aWork({ mappings: standing.map((literal) => ({ literal, containerImage: `registry.example.com/kmod@${aDigest(digit)}` })) }),
+    standing === undefined
+      ? undefined
+      : aWork({ mappings: standing.map((literal) => ({ literal, containerImage: `registry.example.com/kmod@${aDigest(digit)}` })) }),
   ];
 
   test('a renderer that has seen other clusters before gives the same answer as a fresh one', () => {

@@ -31,7 +31,10 @@ const troubled = aStatus({
     {
       behind: 3,
       exceptionCount: 22,
-      exceptions: [...[1, 2, 3, 4, 5].map(failure), { cluster: 'spoke-24', state: 'Excluded', reason: 'NoKernelClaim', message: 'No claim.' }],
+      exceptions: [
+        ...[1, 2, 3, 4, 5].map(failure),
+        { cluster: 'spoke-24', state: 'Excluded', reason: 'NoKernelClaim', message: 'No claim.' },
+      ],
     },
   ),
   currentRevision: 'kmod-bbbbbbbbbb',
@@ -47,7 +50,16 @@ const PAGES: readonly [name: string, text: string][] = [
   [
     'module-removal-held',
     moduleDetails(
-      aStatus({ phase: 'Degraded', removals: { count: 5, published: 6, token: '0123456789ab', sample: ['spoke-1', 'spoke-2', 'spoke-3', 'spoke-4', 'spoke-5'], held: true } }),
+      aStatus({
+        phase: 'Degraded',
+        removals: {
+          count: 5,
+          published: 6,
+          token: '0123456789ab',
+          sample: ['spoke-1', 'spoke-2', 'spoke-3', 'spoke-4', 'spoke-5'],
+          held: true,
+        },
+      }),
     ),
   ],
   [
@@ -66,7 +78,12 @@ const PAGES: readonly [name: string, text: string][] = [
       aStatus({
         phase: 'Invalid',
         updateRevision: undefined,
-        problems: [{ path: 'spec.moduleSpec.moduleLoader.container.kernelMappings[0].regexp', message: 'kernelMappings[0].regexp "(" is not a valid RE2 expression: missing closing ).' }],
+        problems: [
+          {
+            path: 'spec.moduleSpec.moduleLoader.container.kernelMappings[0].regexp',
+            message: 'kernelMappings[0].regexp "(" is not a valid RE2 expression: missing closing ).',
+          },
+        ],
         doing: 'Waiting for a valid spec. What is published stays as it is.',
       }),
     ),
@@ -105,19 +122,51 @@ const PAGES: readonly [name: string, text: string][] = [
   ],
   [
     'rollout',
-    rolloutDetails({ title: 'kmod, rollout 7', revision: REVISION, waves: 1, totals: someTotals({ total: 24, loaded: 20, failed: 7, offline: 2, written: 22 }), failures: [1, 2, 3, 4, 5, 6].map(failure), paused: false, stop: undefined }),
+    rolloutDetails({
+      title: 'kmod, rollout 7',
+      revision: REVISION,
+      waves: 1,
+      totals: someTotals({ total: 24, loaded: 20, failed: 7, offline: 2, written: 22 }),
+      failures: [1, 2, 3, 4, 5, 6].map(failure),
+      paused: false,
+      stop: undefined,
+    }),
   ],
   [
     'rollout-stopping',
-    rolloutDetails({ title: 'kmod, rollout 7', revision: REVISION, waves: 2, totals: someTotals(), failures: [], paused: true, stop: 'The spec has changed: revision kmod-aaaaaaaaaa is superseded.' }),
+    rolloutDetails({
+      title: 'kmod, rollout 7',
+      revision: REVISION,
+      waves: 2,
+      totals: someTotals(),
+      failures: [],
+      paused: true,
+      stop: 'The spec has changed: revision kmod-aaaaaaaaaa is superseded.',
+    }),
   ],
   [
     'wave',
-    waveDetails({ title: 'kmod, rollout 7, wave 1', revision: REVISION, totals: someTotals({ total: 24, loaded: 10, inFlight: 1, pending: 13, written: 11 }), failures: [], paused: false, stop: undefined, trouble: 'The hub does not answer' }),
+    waveDetails({
+      title: 'kmod, rollout 7, wave 1',
+      revision: REVISION,
+      totals: someTotals({ total: 24, loaded: 10, inFlight: 1, pending: 13, written: 11 }),
+      failures: [],
+      paused: false,
+      stop: undefined,
+      trouble: 'The hub does not answer',
+    }),
   ],
   [
     'wave-paused',
-    waveDetails({ title: 'kmod, catch-up 2', revision: REVISION, totals: someTotals({ total: 2, pending: 2 }), failures: [], paused: true, stop: undefined, trouble: undefined }),
+    waveDetails({
+      title: 'kmod, catch-up 2',
+      revision: REVISION,
+      totals: someTotals({ total: 2, pending: 2 }),
+      failures: [],
+      paused: true,
+      stop: undefined,
+      trouble: undefined,
+    }),
   ],
 ];
 
@@ -137,7 +186,11 @@ describe('the page in the Temporal UI', () => {
   test.each([
     ['spec', aStatus({ problems: [{ path: 'spec', message: 'x' }] }), 'kubectl edit managedclustermodule kmod'],
     ['spec of a headless module', aStatus({ headless: true, problems: [{ path: 'spec', message: 'x' }] }), 'kmodflow start -f <file>'],
-    ['held removal', aStatus({ removals: { count: 5, published: 6, token: 'abc', sample: [], held: true } }), 'kmodflow confirm-removal kmod --token abc'],
+    [
+      'held removal',
+      aStatus({ removals: { count: 5, published: 6, token: 'abc', sample: [], held: true } }),
+      'kmodflow confirm-removal kmod --token abc',
+    ],
     ['pause', aStatus({ paused: { by: 'alice', reason: '' } }), 'kmodflow resume kmod'],
     [
       'pause by the spec',
@@ -148,7 +201,9 @@ describe('the page in the Temporal UI', () => {
     ['failed cluster', aStatus({ fleet: aFleet({ Failed: 1 }) }), 'kmodflow clusters kmod'],
     [
       'cluster that gets nothing',
-      aStatus({ fleet: aFleet({ Excluded: 1 }, { exceptions: [{ cluster: 'a', state: 'Excluded', reason: 'NoKernelClaim', message: 'No.' }] }) }),
+      aStatus({
+        fleet: aFleet({ Excluded: 1 }, { exceptions: [{ cluster: 'a', state: 'Excluded', reason: 'NoKernelClaim', message: 'No.' }] }),
+      }),
       'kmodflow clusters kmod',
     ],
   ] as const)('for a %s names the command', (_what, status, command) => {
@@ -172,9 +227,19 @@ describe('the page in the Temporal UI', () => {
 
   test('is below 8 KB whatever the fleet and whatever the texts', () => {
     const text = fc.string({ unit: fc.constantFrom('<', '|', '`', '\n', '&', 'ä', '🚀', 'x', '\\'), minLength: 0, maxLength: 900 });
-    const anException = fc.record({ cluster: text, kernel: text, message: text }).map((e): Exception => ({ ...e, state: 'Failed', reason: 'ApplyFailed' }));
+    const anException = fc
+      .record({ cluster: text, kernel: text, message: text })
+      .map((e): Exception => ({ ...e, state: 'Failed', reason: 'ApplyFailed' }));
     const status = fc
-      .record({ exceptions: fc.array(anException, { maxLength: 20 }), doing: text, trouble: text, image: text, path: text, by: text, kernels: fc.array(text, { maxLength: 20 }) })
+      .record({
+        exceptions: fc.array(anException, { maxLength: 20 }),
+        doing: text,
+        trouble: text,
+        image: text,
+        path: text,
+        by: text,
+        kernels: fc.array(text, { maxLength: 20 }),
+      })
       .map(({ exceptions, doing, trouble, image, path, by, kernels }): ModuleStatus => ({
         ...troubled,
         doing,

@@ -32,7 +32,10 @@ describe('a removal of many clusters at once', () => {
 
 describe('the fleet in numbers', () => {
   test('counts each cluster in its state, and those that the hub should write', () => {
-    const fleet = summarizeFleet([assessed('a', 'Loaded'), assessed('b', 'Pending', { behind: true }), assessed('c', 'Offline', trouble('ClusterUnavailable'))], 2);
+    const fleet = summarizeFleet(
+      [assessed('a', 'Loaded'), assessed('b', 'Pending', { behind: true }), assessed('c', 'Offline', trouble('ClusterUnavailable'))],
+      2,
+    );
     expect(fleet).toEqual({
       ...emptyFleet(),
       selected: 3,

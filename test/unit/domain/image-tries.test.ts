@@ -1,11 +1,25 @@
 import { describe, expect, test } from '@jest/globals';
-import { backoffOf, dueImages, IMAGE_BACKOFF_MS, imageProblems, imageStates, imageTries, nextImageLookMs, type ImageTries } from '../../../src/domain/image-tries.js';
+import {
+  backoffOf,
+  dueImages,
+  IMAGE_BACKOFF_MS,
+  imageProblems,
+  imageStates,
+  imageTries,
+  nextImageLookMs,
+  type ImageTries,
+} from '../../../src/domain/image-tries.js';
 import type { ImageResult } from '../../../src/domain/process.js';
 import { aDigest, aNeed, imageOf, KERNELS } from './builders.js';
 
 const problem = { reason: 'ImageMissing', message: 'There is no such tag.' } as const;
 const [A, B] = [imageOf(KERNELS[0]), imageOf(KERNELS[1])];
-const failed = (image: string, retryAfterMs?: number): ImageResult => ({ image, kernels: [], problem, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
+const failed = (image: string, retryAfterMs?: number): ImageResult => ({
+  image,
+  kernels: [],
+  problem,
+  ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+});
 const found = (image: string): ImageResult => ({ image, kernels: [], digest: aDigest('1') });
 
 describe('looking for an image again', () => {
@@ -64,7 +78,9 @@ describe('looking for an image again', () => {
 describe('the images of a module', () => {
   test('stand once each, with all their kernels, pinned ones first', () => {
     const pins = ['k1', 'k2'].map((kernel) => ({ kernel, image: A, digest: aDigest('1') }));
-    expect(imageStates(pins, [aNeed({ image: B, kernels: ['k3'] }), aNeed({ image: 'new', kernels: ['k4'] })], imageTries({}, [failed(B)], 0))).toEqual([
+    expect(
+      imageStates(pins, [aNeed({ image: B, kernels: ['k3'] }), aNeed({ image: 'new', kernels: ['k4'] })], imageTries({}, [failed(B)], 0)),
+    ).toEqual([
       { image: A, digest: aDigest('1'), kernels: ['k1', 'k2'] },
       { image: B, kernels: ['k3'], problem },
       { image: 'new', kernels: ['k4'], problem: undefined },

@@ -55,11 +55,7 @@ const CASES: readonly [sentence: string, change: Partial<WorkView>, expected: Pr
   ['no hash is echoed', { echoedHash: undefined }, { verdict: 'NotEchoed' }],
   ['the hash of the content before is echoed', { echoedHash: 'hash-before' }, { verdict: 'NotEchoed' }],
   ['the annotation is gone, and so is the echo', { declaredHash: undefined, echoedHash: undefined }, { verdict: 'NotEchoed' }],
-  [
-    'one of two nodes is ready',
-    { counters: counters(1, 2, 2) },
-    { verdict: 'Behind', available: 1, desired: 2, part: 'moduleLoader' },
-  ],
+  ['one of two nodes is ready', { counters: counters(1, 2, 2) }, { verdict: 'Behind', available: 1, desired: 2, part: 'moduleLoader' }],
   [
     'upstream omits zeros: an absent counter is 0',
     { counters: counters(undefined, 2, 2) },
@@ -77,7 +73,11 @@ const CASES: readonly [sentence: string, change: Partial<WorkView>, expected: Pr
     { verdict: 'Holds' },
     [KERNEL, KERNELS[2]],
   ],
-  ['under ordered upgrade the administrator decides which nodes load', { ordered: true, counters: counters(1, 1, 3) }, { verdict: 'Holds' }],
+  [
+    'under ordered upgrade the administrator decides which nodes load',
+    { ordered: true, counters: counters(1, 1, 3) },
+    { verdict: 'Holds' },
+  ],
   [
     'the kernel module is loaded and the device plugin is not',
     {

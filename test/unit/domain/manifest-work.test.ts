@@ -4,7 +4,11 @@ import { FEEDBACK_PATHS, renderManifestWork, type WorkIdentity } from '../../../
 import { renderModule } from '../../../src/domain/render-module.js';
 import { aDigest, aModuleSpec, KERNELS, sha256 } from './builders.js';
 
-const mapping = (kernel: string, digit = '1', more: object = {}) => ({ literal: kernel, containerImage: `registry.example.com/kmod@${aDigest(digit)}`, ...more });
+const mapping = (kernel: string, digit = '1', more: object = {}) => ({
+  literal: kernel,
+  containerImage: `registry.example.com/kmod@${aDigest(digit)}`,
+  ...more,
+});
 
 const render = (moduleSpec: ModuleSpec = aModuleSpec(), mappings = [mapping(KERNELS[1])]) =>
   renderModule({ name: 'kmod', spokeNamespace: 'kmm-modules', moduleSpec }, mappings, sha256);
@@ -44,12 +48,19 @@ const everyKeyAndValue = (value: unknown): unknown[] =>
   typeof value === 'object' && value !== null ? Object.entries(value).flatMap(([k, v]) => [k, v, ...everyKeyAndValue(v)]) : [];
 
 describe('the Module for one cluster', () => {
-  test('is the MCM\'s spec with literal mappings; what the hub does, and the deprecated field, stay behind', () => {
-    const { manifest } = render(fullSpec(), [mapping(KERNELS[2], '3', { registryTLS: { insecure: true } }), mapping(KERNELS[0], '1', { inTreeModulesToRemove: ['in_tree'] })]);
+  test("is the MCM's spec with literal mappings; what the hub does, and the deprecated field, stay behind", () => {
+    const { manifest } = render(fullSpec(), [
+      mapping(KERNELS[2], '3', { registryTLS: { insecure: true } }),
+      mapping(KERNELS[0], '1', { inTreeModulesToRemove: ['in_tree'] }),
+    ]);
     expect(manifest).toEqual({
       apiVersion: 'kmm.sigs.x-k8s.io/v1beta1',
       kind: 'Module',
-      metadata: { name: 'kmod', namespace: 'kmm-modules', annotations: { 'kmodflow.io/content-hash': expect.stringMatching(/^[0-9a-f]{16}$/) } },
+      metadata: {
+        name: 'kmod',
+        namespace: 'kmm-modules',
+        annotations: { 'kmodflow.io/content-hash': expect.stringMatching(/^[0-9a-f]{16}$/) },
+      },
       spec: {
         selector: { worker: '' },
         imageRepoSecret: { name: 'pull' },
@@ -76,7 +87,8 @@ describe('the Module for one cluster', () => {
   test('has no status, no null and nothing undefined, whatever the spec holds', () => {
     const spec = { ...fullSpec(), dra: null, devicePlugin: undefined } as unknown as ModuleSpec;
     const said = everyKeyAndValue(render(spec).manifest);
-    for (const absent of ['status', 'dra', 'devicePlugin', 'build', 'sign', 'inTreeModuleToRemove', 'regexp', null, undefined]) expect(said).not.toContain(absent);
+    for (const absent of ['status', 'dra', 'devicePlugin', 'build', 'sign', 'inTreeModuleToRemove', 'regexp', null, undefined])
+      expect(said).not.toContain(absent);
   });
 
   test('leaves the spec and the mappings as they were', () => {
@@ -101,7 +113,7 @@ describe('the Module for one cluster', () => {
 });
 
 describe('the ManifestWork', () => {
-  test('keeps upstream\'s contract, with the content hash and its echo', () => {
+  test("keeps upstream's contract, with the content hash and its echo", () => {
     const module = render();
     expect(renderManifestWork(module, identity)).toEqual({
       apiVersion: 'work.open-cluster-management.io/v1',
@@ -160,7 +172,9 @@ describe('the ManifestWork', () => {
   });
 
   test('carries the attempt that a person asked for as a label value that Kubernetes accepts', () => {
-    const { metadata } = renderManifestWork(render(), { ...identity, retry: '2026-01-01T00:00:00.000Z' }) as { metadata: { labels?: object } };
+    const { metadata } = renderManifestWork(render(), { ...identity, retry: '2026-01-01T00:00:00.000Z' }) as {
+      metadata: { labels?: object };
+    };
     expect(metadata.labels).toEqual({
       'kmm.node.kubernetes.io/managedclustermodule.name': 'kmod',
       'kmodflow.io/retry': '2026-01-01T00-00-00.000Z',

@@ -5,8 +5,17 @@ import type { Outcome } from '../../../src/domain/process.js';
 import { WaveState, type WaveSnapshot } from '../../../workflows/wave-state.js';
 
 const problem = { reason: 'LoadTimeout', message: 'Too slow.' } as const;
-const outcome = (cluster: string, state: ClusterState = 'Loaded'): Outcome => ({ cluster, state, ...(state === 'Failed' ? { problem } : {}) });
-const published = (written: string[], more: { unchanged?: string[]; setAside?: Outcome[] } = {}) => ({ written, unchanged: [], setAside: [], ...more });
+const outcome = (cluster: string, state: ClusterState = 'Loaded'): Outcome => ({
+  cluster,
+  state,
+  ...(state === 'Failed' ? { problem } : {}),
+});
+const published = (written: string[], more: { unchanged?: string[]; setAside?: Outcome[] } = {}) => ({
+  written,
+  unchanged: [],
+  setAside: [],
+  ...more,
+});
 const observed = (outcomes: Outcome[], behind: string[] = []) => ({ outcomes, behind });
 const json = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
 
@@ -79,7 +88,9 @@ describe('the bookkeeping of a wave', () => {
   test('clusters of a batch that was refused have failed with its message', () => {
     const wave = WaveState.fresh(['a', 'b']);
     wave.refused(wave.take(2), 'The hub says no.');
-    expect(wave.failures).toEqual(['a', 'b'].map((cluster) => ({ cluster, state: 'Failed', reason: 'ApplyFailed', message: 'The hub says no.' })));
+    expect(wave.failures).toEqual(
+      ['a', 'b'].map((cluster) => ({ cluster, state: 'Failed', reason: 'ApplyFailed', message: 'The hub says no.' })),
+    );
     expect([wave.finished, wave.totals.total, wave.totals.failed]).toEqual([true, 2, 2]);
   });
 
@@ -108,7 +119,14 @@ describe('the bookkeeping of a wave', () => {
   });
 
   test('a cluster that failed before continue-as-new and loads after it has not failed', () => {
-    const wave = new WaveState({ queue: [], inFlight: [], outcomes: { Failed: 1, Loaded: 3 }, failures: [{ cluster: 'c', state: 'Failed', ...problem }], written: 4, total: 4 });
+    const wave = new WaveState({
+      queue: [],
+      inFlight: [],
+      outcomes: { Failed: 1, Loaded: 3 },
+      failures: [{ cluster: 'c', state: 'Failed', ...problem }],
+      written: 4,
+      total: 4,
+    });
     wave.observed(observed([], ['c']));
     wave.take(1);
     wave.published(published(['c']));
@@ -142,7 +160,11 @@ const aCall: fc.Arbitrary<Call> = fc.oneof(
   fc.record({ do: fc.constant('take' as const), limit: fc.integer({ min: -1, max: 4 }) }),
   fc.record({ do: fc.constant('publish' as const), aside: fc.integer({ min: 0, max: 3 }) }),
   fc.record({ do: fc.constant('refuse' as const) }),
-  fc.record({ do: fc.constant('outcome' as const), cluster: anyCluster, state: fc.constantFrom<ClusterState>('Loaded', 'NoNodes', 'Failed', 'Offline', 'Excluded') }),
+  fc.record({
+    do: fc.constant('outcome' as const),
+    cluster: anyCluster,
+    state: fc.constantFrom<ClusterState>('Loaded', 'NoNodes', 'Failed', 'Offline', 'Excluded'),
+  }),
   fc.record({ do: fc.constant('behind' as const), cluster: anyCluster }),
   fc.record({ do: fc.constant('restart' as const) }),
 );
@@ -186,7 +208,8 @@ class Play {
   }
 }
 
-const sum = ({ total: _total, written: _written, ...places }: WaveState['totals']): number => Object.values(places).reduce((a, b) => a + b, 0);
+const sum = ({ total: _total, written: _written, ...places }: WaveState['totals']): number =>
+  Object.values(places).reduce((a, b) => a + b, 0);
 
 describe('whatever the order of messages', () => {
   const plays = fc.array(aCall, { maxLength: 40 });
