@@ -31,7 +31,7 @@ export const createFollowWave =
   async (input: FollowInput): Promise<void> => {
     await deps.fleet.whenSynced(SYNC_TIMEOUT_MS);
     const context = Context.current();
-    const follower = new Follower(deps, input, context.info.attempt === 1 && input.again !== true);
+    const follower = new Follower(deps, input, context.info.attempt === 1);
     const { works, clusters, revisions } = deps.fleet;
     const stopListening = [
       works.onChange(({ before, after }) => follower.changedWork(after ?? before)),
@@ -53,7 +53,7 @@ export const createFollowWave =
 class Follower {
   readonly #deps: FollowDeps;
   readonly #input: FollowInput;
-  /** Last thing told of each cluster: a final state, `behind` or `inFlight`. Members start as behind: the wave has them in its queue. */
+  /** Last thing told of each cluster: a final state, `behind` (and the writing that is behind) or `inFlight`. What the wave has in its queue starts as behind. */
   readonly #told: Map<string, string>;
   readonly #news = new Set<string>();
   /** Clusters whose proof may hold already: time alone makes them loaded. */
@@ -62,11 +62,14 @@ class Follower {
   #look: WaveLook | undefined;
   #sourceReadAtMs = Number.NEGATIVE_INFINITY;
 
-  /** @param first False on a retry and in a later run of the wave: what was told before is not known then, so everything is told again. */
+  /** @param first False on a retry: what was told before is not known then, so everything is told again. */
   constructor(deps: FollowDeps, input: FollowInput, first: boolean) {
     this.#deps = deps;
     this.#input = input;
-    this.#told = new Map(input.clusters.map((c) => [c, first ? 'behind' : 'unknown']));
+    this.#told = new Map([
+      ...input.clusters.map((c) => [c, first ? 'behind' : 'unknown'] as const),
+      ...input.inFlight.map((c) => [c, 'unknown'] as const),
+    ]);
   }
 
   /** @param cluster Undefined: everything may have changed. */
@@ -104,11 +107,14 @@ class Follower {
       if (this.#told.delete(name)) outcomes.push(notSelected(name));
       return;
     }
-    const { state, behind: isBehind, final, problem } = look.spoke(cluster).assessment;
+    const { assessment, work } = look.spoke(cluster);
+    const { state, behind: isBehind, final, problem } = assessment;
     const told = this.#told.get(name);
     if (isBehind) {
-      if (told !== 'behind') behind.push(name);
-      this.#told.set(name, 'behind');
+      // What this wave has written and is behind all the same has changed since, even if no look fell in between.
+      const now = work?.workflow === this.#input.workflowId ? `behind ${work.publishedAt ?? ''}` : 'behind';
+      if (told !== now) behind.push(name);
+      this.#told.set(name, now);
       return;
     }
     if (told === undefined) return; // not the wave's: it had what it needs before

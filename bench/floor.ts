@@ -22,7 +22,11 @@ export async function measureFloor(scene: Scene): Promise<number> {
   const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
   const works = fleet.clusters.map(({ name: cluster, kernels = [] }) => {
     const mappings = kernels.map((literal) => ({ literal, containerImage: `${registry.host}/kmods/bench@${digests.get(literal)}` }));
-    const module = renderModule({ name: FLOOR, spokeNamespace: spec.spokeNamespace, moduleSpec: ModuleSpec.parse(spec.moduleSpec) }, mappings, sha256);
+    const module = renderModule(
+      { name: FLOOR, spokeNamespace: spec.spokeNamespace, moduleSpec: ModuleSpec.parse(spec.moduleSpec) },
+      mappings,
+      sha256,
+    );
     const work = renderManifestWork(module, {
       cluster,
       revision: `${FLOOR}-0123456789`,
@@ -32,7 +36,8 @@ export async function measureFloor(scene: Scene): Promise<number> {
     });
     return work;
   });
-  const write = (list: typeof works): Promise<void> => forEachLimited(list, WIDTH, async (work) => void (await api.apply(resources.manifestWorks, work)));
+  const write = (list: typeof works): Promise<void> =>
+    forEachLimited(list, WIDTH, async (work) => void (await api.apply(resources.manifestWorks, work)));
   const remove = (list: typeof works): Promise<void> =>
     forEachLimited(list, WIDTH, async ({ metadata }) => void (await api.delete(resources.manifestWorks, FLOOR, metadata.namespace)));
   const warmUp = works.slice(0, 100);

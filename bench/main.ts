@@ -21,7 +21,9 @@ interface Options {
   readonly json?: string;
 }
 
-const program = new Command('bench').description('Measures kmodflow on real parts. Ratios count: both sides of one are taken in the same run.');
+const program = new Command('bench').description(
+  'Measures kmodflow on real parts. Ratios count: both sides of one are taken in the same run.',
+);
 program
   .command('publish')
   .description('How long the first publication takes against a bare loop that does the same writes.')

@@ -55,7 +55,8 @@ export const isWorkWrite = ({ resource, subresource, name }: AuditEvent): boolea
   resource === 'manifestworks' && subresource === undefined && name === MODULE;
 
 /** Writes of ManifestWorks by the hub alone: the agents in this process write finalizers. */
-export const isHubWrite = (event: AuditEvent): boolean => isWorkWrite(event) && event.uri.includes('fieldManager=kmodflow') && event.verb !== 'update';
+export const isHubWrite = (event: AuditEvent): boolean =>
+  isWorkWrite(event) && event.uri.includes('fieldManager=kmodflow') && event.verb !== 'update';
 
 export const untilLoaded = (scene: Scene, timeoutMs: number): Promise<true> =>
   eventually(

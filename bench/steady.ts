@@ -51,7 +51,10 @@ async function changeOneKernel(scene: Scene): Promise<{ changeWrites: number; ch
   const before = writes(scene).length;
   await scene.fleet.setKernels(cluster.name, [other]);
   const changedAt = scene.control.auditEvents().findLast((e) => e.resource === 'managedclusters' && e.name === cluster.name)?.at ?? '';
-  await eventually('the write for the changed kernel', () => (writes(scene).length > before ? true : undefined), { timeoutMs: MINUTE, everyMs: 100 });
+  await eventually('the write for the changed kernel', () => (writes(scene).length > before ? true : undefined), {
+    timeoutMs: MINUTE,
+    everyMs: 100,
+  });
   await sleep(5_000); // further writes would come now
   const after = writes(scene).slice(before);
   const first = after.find((e) => e.namespace === cluster.name);

@@ -8,8 +8,13 @@ const Environment = z.object({
   TEMPORAL_ADDRESS: z.string().min(1).default('localhost:7233').describe('host:port of the Temporal frontend.'),
   TEMPORAL_NAMESPACE: z.string().min(1).default('default').describe('Temporal namespace.'),
   KMODFLOW_TASK_QUEUE: z.string().min(1).default('kmodflow').describe('Task queue of the workers.'),
-  KMODFLOW_SETTLE: Duration.default('2m').describe('How long the loading on a cluster must hold before it counts as proven, where the MCM does not say.'),
-  KMODFLOW_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info').describe('Least level that is logged.'),
+  KMODFLOW_SETTLE: Duration.default('2m').describe(
+    'How long the loading on a cluster must hold before it counts as proven, where the MCM does not say.',
+  ),
+  KMODFLOW_LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+    .default('info')
+    .describe('Least level that is logged.'),
   KMODFLOW_MAX_WRITES: z.coerce.number().int().min(1).max(256).default(32).describe('Requests to the hub API server under way at once.'),
 });
 

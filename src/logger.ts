@@ -7,4 +7,7 @@ const SECRETS = ['password', 'token', 'auth', 'authorization', 'identitytoken', 
 
 /** JSON lines, one per decision. `destination` is for tests and for pretty output on a terminal. */
 export const createLogger = (level: string, destination?: DestinationStream): Logger =>
-  pino({ level, base: undefined, redact: { paths: SECRETS.flatMap((key) => [key, `*.${key}`]), censor: '[redacted]' } }, destination ?? pino.destination(1));
+  pino(
+    { level, base: undefined, redact: { paths: SECRETS.flatMap((key) => [key, `*.${key}`]), censor: '[redacted]' } },
+    destination ?? pino.destination(1),
+  );

@@ -97,8 +97,9 @@ export class WaveRun {
   spawnBatches(): void {
     while (!this.#paused && this.#stop === undefined && this.#batches < BATCHES_AT_ONCE && this.#state.waiting > 0) {
       const free = concurrencyOf(this.#input.policy.maxConcurrent, this.#state.totals.total) - this.#state.unproven;
-      if (free <= 0) return;
-      void this.#publish(this.#state.take(Math.min(free, BATCH_SIZE)));
+      const batch = this.#state.take(free, BATCH_SIZE);
+      if (batch.length === 0) return;
+      void this.#publish(batch);
     }
   }
 
@@ -133,11 +134,11 @@ export class WaveRun {
   }
 
   async #keepFollowing(): Promise<never> {
-    for (let again = this.#input.carried !== undefined; ; again = true) {
-      const { open } = this.#state;
+    for (;;) {
+      const { unpublished, inFlight } = this.#state;
+      const summary = `Follows ${unpublished.length + inFlight.length} clusters until each is loaded`;
       try {
-        const { workflowId } = workflowInfo();
-        await followWave(`Follows ${open.length} clusters until each is loaded`, { ...this.#ref, clusters: open, workflowId, again });
+        await followWave(summary, { ...this.#ref, clusters: unpublished, inFlight, workflowId: workflowInfo().workflowId });
       } catch (error) {
         if (isCancellation(error)) throw error;
         this.#trouble = messageOf(error);

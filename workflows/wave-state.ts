@@ -23,6 +23,8 @@ export class WaveState {
   /** Said to be behind while it was being published: it changed in the meantime, and nobody will say so again. */
   readonly #changed = new Set<string>();
   readonly #inFlight: Set<string>;
+  /** In flight, and said to be behind: in the queue to be published again. Each keeps its place in the window, or the window would let another one in. */
+  readonly #holding = new Set<string>();
   /** Outcome by cluster, of this run. */
   readonly #ended = new Map<string, Outcome>();
   /** Outcomes of earlier runs, by state: their names are not carried over. */
@@ -32,7 +34,6 @@ export class WaveState {
   #total: number;
 
   constructor(start: WaveSnapshot) {
-    // In flight clusters of an earlier run are asked about again by the follower, which starts anew.
     this.#queue = [...start.queue];
     this.#queued = new Set(start.queue);
     this.#inFlight = new Set(start.inFlight);
@@ -46,7 +47,7 @@ export class WaveState {
     new WaveState({ queue: clusters, inFlight: [], outcomes: {}, failures: [], written: 0, total: clusters.length });
 
   get unproven(): number {
-    return this.#unendedBatch.length + this.#inFlight.size;
+    return this.#unendedBatch.length + this.#inFlight.size + this.#holding.size;
   }
 
   /** The follower may be faster than the batch: what has an outcome by now is not unproven any more. */
@@ -64,14 +65,33 @@ export class WaveState {
 
   /** Everyone whose fate is open: what a new follower must watch. */
   get open(): string[] {
-    return [...this.#queue, ...this.#unendedBatch, ...this.#inFlight];
+    return [...this.unpublished, ...this.inFlight];
   }
 
-  /** Takes up to `limit` clusters out of the queue, in order. */
-  take(limit: number): string[] {
-    const batch = this.#queue.splice(0, Math.max(0, limit));
+  /** Published and not proven. */
+  get inFlight(): string[] {
+    return [...this.#inFlight, ...this.#holding];
+  }
+
+  /** Waiting for their turn, or being published. */
+  get unpublished(): string[] {
+    return [...this.#queue.filter((c) => !this.#holding.has(c)), ...this.#unendedBatch];
+  }
+
+  /**
+   * Takes clusters out of the queue, in order: at most `most`, and of those that need a place in the window at most `places`.
+   * What is published again has its place already.
+   */
+  take(places: number, most = Number.POSITIVE_INFINITY): string[] {
+    const batch: string[] = [];
+    let free = places;
+    for (const cluster of this.#queue) {
+      if (batch.length >= most || (free <= 0 && this.#holding.size === 0)) break;
+      if (!this.#holding.delete(cluster) && free-- <= 0) continue;
+      batch.push(cluster);
+    }
     for (const cluster of batch) {
-      this.#queued.delete(cluster);
+      this.#dequeue(cluster);
       this.#publishing.add(cluster);
     }
     return batch;
@@ -112,19 +132,21 @@ export class WaveState {
   dropQueue(): void {
     this.#queue.length = 0;
     this.#queued.clear();
+    this.#holding.clear();
   }
 
   #enqueue(cluster: string): void {
     if (this.#publishing.has(cluster)) this.#changed.add(cluster);
     if (this.#queued.has(cluster) || this.#publishing.has(cluster)) return;
-    const known = this.#inFlight.delete(cluster) || this.#ended.delete(cluster) || this.#forgetFailure(cluster);
-    if (!known) this.#total += 1;
+    if (this.#inFlight.delete(cluster)) this.#holding.add(cluster);
+    else if (!this.#ended.delete(cluster) && !this.#forgetFailure(cluster)) this.#total += 1;
     this.#queue.push(cluster);
     this.#queued.add(cluster);
   }
 
   #dequeue(cluster: string): boolean {
     if (!this.#queued.delete(cluster)) return false;
+    this.#holding.delete(cluster);
     this.#queue.splice(this.#queue.indexOf(cluster), 1);
     return true;
   }
@@ -148,7 +170,7 @@ export class WaveState {
       (this.#endedBefore[state] ?? 0) + [...this.#ended.values()].filter((o) => o.state === state).length;
     return {
       total: this.#total,
-      pending: this.#queue.length,
+      pending: this.#queue.length - this.#holding.size,
       inFlight: this.unproven,
       loaded: count('Loaded'),
       noNodes: count('NoNodes'),
@@ -176,8 +198,8 @@ export class WaveState {
     const outcomes = { ...this.#endedBefore };
     for (const { state } of this.#ended.values()) outcomes[state] = (outcomes[state] ?? 0) + 1;
     return {
-      queue: [...this.#queue, ...this.#unendedBatch],
-      inFlight: [...this.#inFlight],
+      queue: this.unpublished,
+      inFlight: this.inFlight,
       outcomes,
       failures: this.failures,
       written: this.#written,

@@ -22,10 +22,12 @@ export const EXIT_HELP = `Exit codes:
   4  Temporal, a worker or Kubernetes does not answer
   5  timed out waiting`;
 
+const isAbort = (error: unknown): boolean => typeof error === 'object' && error !== null && 'name' in error && error.name === 'AbortError';
+
 /** The exit code of an error that ended a command. */
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof WaitTimedOut) return EXIT.timedOut;
-  if (error instanceof Error && error.name === 'AbortError') return INTERRUPTED;
+  if (isAbort(error)) return INTERRUPTED;
   if (!isFault(error)) return EXIT.failed;
   switch (error.kind) {
     case 'Invalid':

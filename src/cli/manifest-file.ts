@@ -24,12 +24,12 @@ export function parseManifest(name: string, text: string): unknown {
   const [broken] = documents.flatMap((d) => d.errors);
   if (broken !== undefined) throw new Fault('Invalid', `${name} is not valid YAML: ${broken.message.trim().split('\n')[0] ?? ''}`);
   // A closing "---" begins an empty document, which nobody means.
-  const filled = documents.filter((d) => d.contents !== null);
+  const filled = documents.map((d): unknown => d.toJS()).filter((value) => value !== null);
   if (filled.length !== 1) {
     const held = filled.length === 0 ? 'is empty' : `holds ${filled.length} YAML documents`;
     throw new Fault('Invalid', `${name} ${held}; exactly one ManagedClusterModule is expected.`);
   }
-  const manifest: unknown = filled[0]?.toJS();
+  const manifest = filled[0];
   const kind = typeof manifest === 'object' && manifest !== null && 'kind' in manifest ? manifest.kind : undefined;
   if (kind !== undefined && kind !== 'ManagedClusterModule')
     throw new Fault('Invalid', `${name} holds a ${String(kind)}; a ManagedClusterModule is expected.`);

@@ -40,7 +40,7 @@ export function table(
   const last = widths.length - 1;
   const before = widths.slice(0, last).reduce((sum, w) => sum + w, 0);
   const room = width === undefined ? undefined : width - before;
-  if (room !== undefined && room >= LEAST_LAST) widths[last] = Math.min(widths[last] ?? 0, room);
+  if (room !== undefined && room >= LEAST_LAST) widths[last] = Math.min(widths[last] ?? 0, room + GAP);
   const lines = [head.map((title) => paint('bold', title)), ...rows];
   const parts: string[] = [];
   for (let i = 0; i < lines.length; i += ROWS_AT_ONCE) parts.push(draw(widths, lines.slice(i, i + ROWS_AT_ONCE)));

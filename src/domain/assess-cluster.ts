@@ -54,13 +54,24 @@ export function assessCluster(spoke: Spoke, ownerUid: string | undefined, patien
     const final = state === 'Loaded' || state === 'NoNodes' || state === 'Excluded' || state === 'Offline';
     return { cluster: cluster.name, state, behind, final, problem };
   };
-  if (cluster.deleting) return verdict('Excluded', say('ClusterDeleting', `Cluster ${cluster.name} is being removed from the hub. Nothing more is published to it.`));
-  if (!cluster.accepted) return verdict('Excluded', say('ClusterNotAccepted', `Cluster ${cluster.name} is not accepted by the hub. Accept it with spec.hubAcceptsClient: true.`));
+  if (cluster.deleting)
+    return verdict(
+      'Excluded',
+      say('ClusterDeleting', `Cluster ${cluster.name} is being removed from the hub. Nothing more is published to it.`),
+    );
+  if (!cluster.accepted)
+    return verdict(
+      'Excluded',
+      say('ClusterNotAccepted', `Cluster ${cluster.name} is not accepted by the hub. Accept it with spec.hubAcceptsClient: true.`),
+    );
   if (!cluster.available) return verdict('Offline', say('ClusterUnavailable', offlineMessage(cluster)));
   if (desired === undefined) return verdict('Pending');
   if (desired.kind === 'excluded') return verdict('Excluded', desired.problem);
   if (work?.deleting === true)
-    return verdict('Pending', say('ClusterDeleting', `The ManifestWork ${cluster.name}/${work.module} is being deleted. A new one is published when it is gone.`));
+    return verdict(
+      'Pending',
+      say('ClusterDeleting', `The ManifestWork ${cluster.name}/${work.module} is being deleted. A new one is published when it is gone.`),
+    );
   if (work === undefined || !isPublished(work, desired.module.hash, ownerUid)) return verdict('Pending', undefined, true);
   return assessPublished(cluster, work, patience, clock, verdict);
 }
@@ -109,6 +120,7 @@ function timeoutMessage(cluster: string, proof: ReturnType<typeof proveLoaded>, 
   const since = minutes >= 2 ? `${minutes} minutes` : `${Math.round(waitedMs / 1000)} seconds`;
   if (proof.verdict === 'Behind')
     return `Cluster ${cluster} has loaded the module on ${proof.available} of ${proof.desired} nodes (${proof.part}) after ${since}. Look at the worker pods of KMM on that cluster.`;
-  const seen = proof.verdict === 'Unapplied' ? 'its work agent has not confirmed the ManifestWork' : 'it still reports the previous content';
+  const seen =
+    proof.verdict === 'Unapplied' ? 'its work agent has not confirmed the ManifestWork' : 'it still reports the previous content';
   return `Cluster ${cluster} has not loaded the module after ${since}: ${seen}. Check the klusterlet work agent on that cluster.`;
 }

@@ -61,4 +61,11 @@ export function summarizeFleet(assessments: Iterable<Assessment>, published: num
 
 const compare = (a = '', b = ''): number => (a < b ? -1 : a > b ? 1 : 0);
 
-export const emptyFleet = (): FleetSummary => ({ selected: 0, published: 0, behind: 0, states: noCounts(), exceptions: [], exceptionCount: 0 });
+export const emptyFleet = (): FleetSummary => ({
+  selected: 0,
+  published: 0,
+  behind: 0,
+  states: noCounts(),
+  exceptions: [],
+  exceptionCount: 0,
+});

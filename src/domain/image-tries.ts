@@ -40,7 +40,12 @@ export function imageTries(tries: ImageTries, results: readonly ImageResult[], n
     }
     const attempts = (tries[result.image]?.attempts ?? 0) + 1;
     const waitMs = Math.max(backoffOf(attempts, IMAGE_BACKOFF_MS), result.retryAfterMs ?? 0);
-    next[result.image] = { attempts, nextTryAtMs: nowMs + waitMs, problem: result.problem, ...(result.key === undefined ? {} : { key: result.key }) };
+    next[result.image] = {
+      attempts,
+      nextTryAtMs: nowMs + waitMs,
+      problem: result.problem,
+      ...(result.key === undefined ? {} : { key: result.key }),
+    };
   }
   return next;
 }

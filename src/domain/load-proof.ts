@@ -21,7 +21,8 @@ export function proveLoaded(work: WorkView, kernels: readonly string[] | undefin
   const { applied, manifestApplied } = work;
   if (applied?.observedGeneration !== work.generation) return { verdict: 'Unapplied' };
   if (applied.status !== 'True') return { verdict: 'ApplyFailed', message: manifestApplied?.message || applied.message };
-  if (manifestApplied !== undefined && manifestApplied.status !== 'True') return { verdict: 'ApplyFailed', message: manifestApplied.message };
+  if (manifestApplied !== undefined && manifestApplied.status !== 'True')
+    return { verdict: 'ApplyFailed', message: manifestApplied.message };
   if (work.echoedHash === undefined || work.echoedHash !== work.declaredHash) return { verdict: 'NotEchoed' };
   return proveCounters(work, kernels);
 }

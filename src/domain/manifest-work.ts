@@ -16,7 +16,10 @@ import type { WritableObject } from './writable-object.js';
 /** What the spoke reports back: upstream's nine counters, and the hash that proves which content they belong to. */
 export const FEEDBACK_PATHS: readonly { readonly name: string; readonly path: string }[] = [
   ...['devicePlugin', 'dra', 'moduleLoader'].flatMap((part) =>
-    ['availableNumber', 'desiredNumber', 'nodesMatchingSelectorNumber'].map((n) => ({ name: `${part}.${n}`, path: `.status.${part}.${n}` })),
+    ['availableNumber', 'desiredNumber', 'nodesMatchingSelectorNumber'].map((n) => ({
+      name: `${part}.${n}`,
+      path: `.status.${part}.${n}`,
+    })),
   ),
   { name: CONTENT_HASH_FEEDBACK, path: String.raw`.metadata.annotations.kmodflow\.io/content-hash` },
 ];
@@ -91,5 +94,3 @@ export function renderManifestWork(module: RenderedModule, identity: WorkIdentit
     },
   };
 }
-
-

@@ -6,7 +6,12 @@ import type { WorkView } from './views.js';
  * an event.
  * @returns undefined when time changes nothing.
  */
-export function changesInMs(work: WorkView | undefined, { state, final }: Assessment, patience: Patience, clock: Clock): number | undefined {
+export function changesInMs(
+  work: WorkView | undefined,
+  { state, final }: Assessment,
+  patience: Patience,
+  clock: Clock,
+): number | undefined {
   const waits = state === 'Publishing' || state === 'Applied' || state === 'Loading' || (state === 'Failed' && !final);
   if (!waits || work === undefined) return undefined;
   const deadlineInMs = Math.max(publishedMs(work), clock.availableSinceMs) + patience.progressDeadlineMs - clock.nowMs;

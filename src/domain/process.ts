@@ -144,10 +144,11 @@ export interface Outcome {
 }
 
 export interface FollowInput extends WaveRef {
+  /** Clusters that the wave publishes by itself: that they are behind need not be told. */
   readonly clusters: readonly string[];
+  /** Clusters that it has published before this follower began: whatever is the case with them is told. */
+  readonly inFlight: readonly string[];
   readonly workflowId: string;
-  /** The wave was followed before, and something may have happened in between: everything is told again. */
-  readonly again?: boolean | undefined;
 }
 
 /** What the follower of a wave tells it: outcomes, and clusters that need publishing again or are new. */

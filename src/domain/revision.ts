@@ -47,7 +47,10 @@ export function appendPins(standing: Pins, added: readonly Pin[]): { readonly pi
 export const REVISIONS_KEPT = 10;
 
 /** Which revisions to delete: all but the newest ten, and never one that a ManifestWork or the process still names. */
-export function revisionsToPrune<R extends { readonly name: string; readonly number: number }>(all: readonly R[], inUse: ReadonlySet<string>): R[] {
+export function revisionsToPrune<R extends { readonly name: string; readonly number: number }>(
+  all: readonly R[],
+  inUse: ReadonlySet<string>,
+): R[] {
   return [...all]
     .sort((a, b) => b.number - a.number)
     .slice(REVISIONS_KEPT)

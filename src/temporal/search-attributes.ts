@@ -37,7 +37,8 @@ export async function ensureSearchAttributes(connection: Connection, namespace: 
   }
   const deadline = Date.now() + VISIBLE_TIMEOUT_MS;
   while ((await missingAttributes(connection, namespace)).length > 0) {
-    if (Date.now() > deadline) throw new Fault('Unavailable', `Temporal does not show the new search attributes ${missing.join(', ')} after 30 seconds.`);
+    if (Date.now() > deadline)
+      throw new Fault('Unavailable', `Temporal does not show the new search attributes ${missing.join(', ')} after 30 seconds.`);
     await sleep(200);
   }
   return missing;
@@ -49,7 +50,10 @@ async function missingAttributes(connection: Connection, namespace: string): Pro
     const type = customAttributes[name];
     const expected = SEARCH_ATTRIBUTES[name];
     if (type !== undefined && type !== null && Number(type) !== TYPES[expected])
-      throw new Fault('Invalid', `Search attribute ${name} exists in Temporal namespace ${namespace} with another type; kmodflow needs ${expected}.`);
+      throw new Fault(
+        'Invalid',
+        `Search attribute ${name} exists in Temporal namespace ${namespace} with another type; kmodflow needs ${expected}.`,
+      );
     return type === undefined || type === null;
   });
 }

@@ -1,18 +1,22 @@
 import { Client, Connection } from '@temporalio/client';
 import type { ManagedClusterModuleStatus } from '../../src/api/index.js';
 import { resources, type HubApi, type KubernetesObject } from '../../src/kube/index.js';
-import { startAgents, type AgentOptions, type Agents } from './agent.js';
+import { startAgents, type Agents } from './agent.js';
+import type { AuditEvent } from './audit.js';
 import { eventually } from './eventually.js';
 import { createFleet, type Fleet } from './fleet.js';
 import { startInProcessHub, type InProcessHub, type InProcessHubOptions } from './in-process-hub.js';
 import { anMcm, applyMcm, getMcm, worksOf, type McmOptions, type StoredMcm } from './mcm.js';
 import type { PushedImage } from './oci-push.js';
-import { startStack, type Stack, type StackOptions } from './stack.js';
+import { startStack, type Stack } from './stack.js';
 import { workflowBundle } from './workflow-bundle.js';
 
 export type Status = ManagedClusterModuleStatus;
 
-/** One stack, one fleet and one hub for a file with many small cases. Each case has its own module `m` and its own clusters, which carry the label `for: m`. */
+/**
+ * One stack, one fleet and one hub for a file with many small cases. Each case has its own module `m` and its own clusters, which carry the label `for: m`, so that cases
+ * run beside each other (`test.concurrent`): most of their time is waiting. What stops the hub comes last in its file, as a plain `test`.
+ */
 export interface Stage {
   readonly stack: Stack;
   readonly api: HubApi;
@@ -35,21 +39,18 @@ export interface Stage {
   readonly ready: (name: string, loaded: number, timeoutMs?: number) => Promise<Status>;
   readonly works: (name: string) => Promise<Map<string, KubernetesObject>>;
   readonly work: (name: string, cluster: string) => Promise<KubernetesObject | undefined>;
+  /** The hub's own writes of a module's ManifestWorks, refused ones included, in order, as the API server itself saw them. */
+  readonly writesOf: (name: string) => AuditEvent[];
   /** Asks the module's workflow through an update. @throws when it is refused, with the sentence of the refusal as the cause. */
   readonly ask: (name: string, update: string, request?: Readonly<Record<string, unknown>>) => Promise<string>;
   readonly stop: () => Promise<void>;
 }
 
-export interface StageOptions {
-  readonly stack?: StackOptions;
-  readonly agents?: AgentOptions;
-}
-
-export async function startStage(options: StageOptions = {}): Promise<Stage> {
-  const [stack, bundle] = await Promise.all([startStack(options.stack), workflowBundle()]);
+export async function startStage(): Promise<Stage> {
+  const [stack, bundle] = await Promise.all([startStack({ controlPlane: { auditLog: 'writes' } }), workflowBundle()]);
   const { api, registry } = stack;
   const fleet = await createFleet(api, { clusters: 0 });
-  const agents = await startAgents(api, options.agents);
+  const agents = await startAgents(api);
   const connection = await Connection.connect({ address: stack.temporal.address });
   const client = new Client({ connection });
   const running = new Set<InProcessHub>();
@@ -80,9 +81,7 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
     startHub: async (more) => (more === undefined ? (hub = await startHub()) : startHub(more)),
     stopHub: () => hub.stop(),
     async clusters(module, kernels) {
-      await Promise.all(
-        Object.entries(kernels).map(([name, of]) => fleet.addCluster({ name, kernels: of, labels: { for: module } })),
-      );
+      await Promise.all(Object.entries(kernels).map(([name, of]) => fleet.addCluster({ name, kernels: of, labels: { for: module } })));
     },
     async push(module, kernels, label) {
       const pushed = await Promise.all(
@@ -100,6 +99,11 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
       until(name, `Ready with ${loaded} loaded`, (s) => s.phase === 'Ready' && s.clusters?.loaded === loaded, timeoutMs),
     works: (name) => worksOf(api, name),
     work: async (name, cluster) => (await worksOf(api, name)).get(cluster),
+    writesOf: (name) =>
+      stack.control
+        .auditEvents()
+        .filter((e) => e.resource === 'manifestworks' && e.name === name && e.subresource === undefined && e.verb === 'patch')
+        .filter((e) => e.uri.includes('force=true')), // the agents write finalizers by merge patch
     ask: (name, update, request = {}) =>
       client.workflow.getHandle(`mcm/${name}`).executeUpdate<string, [unknown]>(update, { args: [{ by: 'the test', ...request }] }),
     async stop() {
@@ -136,7 +140,9 @@ export function moduleIn(work: KubernetesObject | undefined): PublishedModule {
 export interface PublishedModule {
   readonly metadata: { readonly name: string; readonly namespace: string; readonly annotations?: Readonly<Record<string, string>> };
   readonly spec: {
-    readonly moduleLoader?: { readonly container: { readonly kernelMappings: readonly Readonly<Record<string, unknown>>[] } & Readonly<Record<string, unknown>> };
+    readonly moduleLoader?: {
+      readonly container: { readonly kernelMappings: readonly Readonly<Record<string, unknown>>[] } & Readonly<Record<string, unknown>>;
+    };
     readonly devicePlugin?: unknown;
     readonly dra?: unknown;
   } & Readonly<Record<string, unknown>>;

@@ -21,11 +21,19 @@ beforeAll(async () => {
   stack = started;
   fleet = await createFleet(stack.api, { clusters: 100, kernels: KERNELS, labels: { fleet: 'test' } });
   for (const kernel of KERNELS) {
-    const { digest } = await stack.registry.pushImage({ repository: 'kmods/simple', tag: kernel, files: { [`opt/lib/modules/${kernel}/simple_kmod.ko`]: `module for ${kernel}` } });
+    const { digest } = await stack.registry.pushImage({
+      repository: 'kmods/simple',
+      tag: kernel,
+      files: { [`opt/lib/modules/${kernel}/simple_kmod.ko`]: `module for ${kernel}` },
+    });
     digests[kernel] = digest;
   }
   agents = await startAgents(stack.api);
-  hub = await startInProcessHub({ kubeconfigPath: stack.control.kubeconfigPath, temporalAddress: stack.temporal.address, workflowBundle: bundle });
+  hub = await startInProcessHub({
+    kubeconfigPath: stack.control.kubeconfigPath,
+    temporalAddress: stack.temporal.address,
+    workflowBundle: bundle,
+  });
 }, 3 * MINUTE);
 
 afterAll(async () => {
@@ -35,26 +43,30 @@ afterAll(async () => {
 }, MINUTE);
 
 describe('a fleet of 100 clusters with 3 kernels', () => {
-  test('gets 100 correct ManifestWorks, each with its own kernel alone, by digest, and all are proven loaded', async () => {
-    await applyMcm(stack.api, anMcm({ name: 'simple', registryHost: stack.registry.host }));
-    const status = await eventually(
-      'the module to be Ready',
-      async () => {
-        const { status: s } = await getMcm(stack.api, 'simple');
-        return s?.phase === 'Ready' && s.clusters?.loaded === 100 ? s : undefined;
-      },
-      { timeoutMs: MINUTE, seen: async () => (await getMcm(stack.api, 'simple')).status },
-    );
-    const works = await worksOf(stack.api, 'simple');
-    expect(works.size).toBe(100);
-    for (const cluster of fleet.clusters) {
-      const [kernel = ''] = cluster.kernels ?? [];
-      expect(mappingsIn(works.get(cluster.name))).toEqual({ [kernel]: `${stack.registry.host}/kmods/simple@${digests[kernel]}` });
-    }
-    expect(status.numberDesired).toBe(100);
-    expect(status.currentRevision).toBe(status.updateRevision);
-    expect(status.history).toHaveLength(1);
-    expect(stack.registry.requests().manifestTotal).toBe(3);
-    expect(agents.moduleRejections).toEqual([]);
-  }, 2 * MINUTE);
+  test(
+    'gets 100 correct ManifestWorks, each with its own kernel alone, by digest, and all are proven loaded',
+    async () => {
+      await applyMcm(stack.api, anMcm({ name: 'simple', registryHost: stack.registry.host }));
+      const status = await eventually(
+        'the module to be Ready',
+        async () => {
+          const { status: s } = await getMcm(stack.api, 'simple');
+          return s?.phase === 'Ready' && s.clusters?.loaded === 100 ? s : undefined;
+        },
+        { timeoutMs: MINUTE, seen: async () => (await getMcm(stack.api, 'simple')).status },
+      );
+      const works = await worksOf(stack.api, 'simple');
+      expect(works.size).toBe(100);
+      for (const cluster of fleet.clusters) {
+        const [kernel = ''] = cluster.kernels ?? [];
+        expect(mappingsIn(works.get(cluster.name))).toEqual({ [kernel]: `${stack.registry.host}/kmods/simple@${digests[kernel]}` });
+      }
+      expect(status.numberDesired).toBe(100);
+      expect(status.currentRevision).toBe(status.updateRevision);
+      expect(status.history).toHaveLength(1);
+      expect(stack.registry.requests().manifestTotal).toBe(3);
+      expect(agents.moduleRejections).toEqual([]);
+    },
+    2 * MINUTE,
+  );
 });

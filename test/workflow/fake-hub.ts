@@ -260,8 +260,8 @@ export class FakeHub {
   #unproven = (): number => [...this.clusters.values()].filter((c) => c.published !== undefined && c.state === 'Loading').length;
 
   /** As the real one: tells each change once, and newcomers. */
-  async #follow({ clusters, revision, workflowId, again, nudge }: FollowInput): Promise<void> {
-    const told = new Map<string, string>(clusters.map((c) => [c, again === true ? 'unknown' : 'behind']));
+  async #follow({ clusters, inFlight, revision, workflowId, nudge }: FollowInput): Promise<void> {
+    const told = new Map<string, string>([...clusters.map((c) => [c, 'behind'] as const), ...inFlight.map((c) => [c, 'unknown'] as const)]);
     for (;;) {
       Context.current().heartbeat();
       const progress = { outcomes: [] as Outcome[], behind: [] as string[] };

@@ -59,12 +59,12 @@ describe('a module with a long history', () => {
 
   test('that is headless keeps its spec and its number', async () => {
     await stage.perform(THREE, async (scene) => {
-      const { hub, start, ready, status } = scene;
+      const { hub, start, ready, until } = scene;
       const spec = { selector: { fleet: 'test' }, spokeNamespace: 'kmm', moduleSpec: { selector: {} } };
       await start({ spec, eventsPerRun: 60 });
       await ready();
       await nextRun(scene);
-      expect(await status()).toMatchObject({ headless: true, generation: 1 });
+      await until('the next run to look', (s) => s.headless && s.generation === 1);
       expect(hub.inputsOf<{ headless: unknown }>('observe').at(-1)?.headless).toMatchObject({ spokeNamespace: 'kmm' });
     });
   });

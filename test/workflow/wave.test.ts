@@ -159,7 +159,7 @@ describe('a wave with a long history', () => {
         expect((await wave.describe()).runId).not.toBe(wave.firstExecutionRunId);
         const followers = hub.inputsOf<FollowInput>('followWave');
         expect(followers.length).toBeGreaterThan(1);
-        expect(followers.map((f) => f.again)).toEqual(followers.map((_, i) => i > 0));
+        for (const { clusters, inFlight } of followers.slice(1)) expect(clusters.length + inFlight.length).toBeLessThan(12);
       });
     },
     MINUTE,
@@ -180,6 +180,7 @@ describe('a wave with a long history', () => {
           await wave.signal('setPaused', true);
           return (await wave.describe()).runId === wave.firstExecutionRunId ? undefined : true;
         });
+        await eventually('the edit', () => (hub.cluster('c000').published === 'edited by hand' ? true : undefined));
         await new Promise((resolve) => setTimeout(resolve, 200));
         expect(hub.publishedTo()).toEqual(['c000']);
         delete hub.before.followWave;

@@ -53,7 +53,7 @@ const countsOf = ({ status }: Snapshot): Counts => ({ ...NONE, ...status?.cluste
 
 const NOT_SEEN = 'The hub has not looked at the module yet.';
 const NOTABLE = 6;
-const NARROWEST = 40;
+const NARROWEST = 20;
 
 /** The redrawn block of a terminal: no line is wider than `columns`, so that moving up by the number of lines hits the first one. */
 export function progressBlock(snapshot: Snapshot, columns: number): string[] {

@@ -29,9 +29,10 @@ export function whatIsMissing(snapshot: Snapshot, notLoaded: readonly string[], 
     notLoaded.length === 0
       ? 'Every reachable spoke has loaded the module, but the hub does not count it as proven.'
       : `Not loaded on: ${names}.`;
-  const problems = (status.exceptions ?? []).map(
-    ({ cluster, kernel, reason, message }) => `  ${cluster ?? kernel ?? 'module'}  ${reason}: ${message}`,
-  );
+  // Those that stay away on purpose have their exceptions too, and are not what is missing.
+  const problems = (status.exceptions ?? [])
+    .filter(({ cluster }) => cluster === undefined || notLoaded.includes(cluster))
+    .map(({ cluster, kernel, reason, message }) => `  ${cluster ?? kernel ?? 'module'}  ${reason}: ${message}`);
   const images = (status.images ?? []).flatMap(({ kernel, message }) =>
     message === undefined ? [] : [`  image for ${kernel}: ${message}`],
   );
