@@ -57,6 +57,7 @@ export function lookAt(
         nowMs: now(),
         heldSinceMs: fleet.clock.heldSinceMs(work),
         availableSinceMs: fleet.clock.availableSinceMs(cluster.name),
+        lostAtMs: fleet.clock.lostAtMs(work, at.patience.settleMs),
       };
       const assessment = assessCluster({ cluster, work, desired }, at.ownerUid, at.patience, clock);
       const considered = consider({ assessment, work, desired }, at, { fleet, now });

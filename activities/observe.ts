@@ -39,7 +39,11 @@ function gone({ fleet }: ObserveDeps, name: string): Observation {
 
 function invalid(deps: ObserveDeps, source: SourceModule, problems: readonly SpecProblem[]): Observation {
   const { uid, generation, remembered } = source;
-  const look = lookAt(deps, { ...lookOptions(source, undefined, []), patience: effectivePolicy(undefined, deps.defaultSettleMs) });
+  // What stands on the fleet is what the newest revision asked for: the broken spec has none.
+  const newest = deps.fleet
+    .revisionsOf(source.name)
+    .reduce<Revision | undefined>((a, b) => (a === undefined || b.number > a.number ? b : a), undefined);
+  const look = lookAt(deps, { ...lookOptions(source, newest, []), patience: effectivePolicy(undefined, deps.defaultSettleMs) });
   const fleet = summarizeFleet(
     look.selected().map((c) => look.spoke(c).assessment),
     deps.fleet.worksOf(source.name).size,
@@ -81,7 +85,7 @@ function observeModule(deps: ObserveDeps, source: SourceModule, input: ObserveIn
     pinnedCount: Object.keys(pins).length,
     needsNoImage: moduleSpec.moduleLoader === undefined,
     fleet: summary(deps, name, spokes),
-    removals: removals(deps, name, new Set(selected.map((c) => c.name))),
+    removals: removals(deps, name, new Set(selected.map((c) => c.name)), input),
     remembered,
     changesInMs: soonest(spokes),
   };
@@ -159,15 +163,23 @@ const boundedPins = (needed: readonly ImageNeed[], pins: Revision['pins']): Pin[
     .slice(0, 100);
 
 /** ManifestWorks of ours on clusters that the selector does not match any more, or that are gone. */
-export function removals({ fleet, sha256 }: Pick<ObserveDeps, 'fleet' | 'sha256'>, name: string, selected: ReadonlySet<string>): Removals {
+export function removals(
+  { fleet, sha256 }: Pick<ObserveDeps, 'fleet' | 'sha256'>,
+  name: string,
+  selected: ReadonlySet<string>,
+  { recentlyRemoved = 0, heldRemoval }: Pick<ObserveInput, 'recentlyRemoved' | 'heldRemoval'> = {},
+): Removals {
   const works = fleet.worksOf(name);
   const clusters = deselected(works, selected);
+  const token = sha256(clusters.join('\n')).slice(0, 12);
+  const tooMany = isMassRemoval(clusters.length + recentlyRemoved, works.size + recentlyRemoved);
   return {
     count: clusters.length,
     published: works.size,
-    token: sha256(clusters.join('\n')).slice(0, 12),
+    token,
     sample: clusters.slice(0, SAMPLE),
-    held: isMassRemoval(clusters.length, works.size),
+    recent: recentlyRemoved,
+    held: clusters.length > 0 && (tooMany || token === heldRemoval),
   };
 }
 

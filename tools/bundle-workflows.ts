@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { DefaultLogger, bundleWorkflowCode } from '@temporalio/worker';
+import { bundleWorkflows } from '../src/temporal/bundle.js';
 
 // This file runs as dist/tools/bundle-workflows.js: the compiled workflows and the bundle are found from there, whatever the current folder is.
 const workflowsPath = fileURLToPath(new URL('../workflows/index.js', import.meta.url));
@@ -13,7 +13,7 @@ const bundlePath = fileURLToPath(new URL('../workflow-bundle.js', import.meta.ur
 
 async function bundle(): Promise<void> {
   if (!existsSync(workflowsPath)) throw new Error(`${workflowsPath} does not exist. Compile workflows/index.ts first: npm run build.`);
-  const { code } = await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN') });
+  const { code } = await bundleWorkflows(workflowsPath);
   // Written beside and renamed: a worker that starts at this moment reads the old bundle or the new one, never half of one.
   const unfinished = `${bundlePath}.${process.pid}`;
   await writeFile(unfinished, code);

@@ -1,4 +1,5 @@
 import type { ManagedClusterModuleSpec } from '../src/api/index.js';
+import type { PastRemoval } from '../src/domain/fleet-summary.js';
 import type { ImageTries } from '../src/domain/image-tries.js';
 import type { ActiveWork } from '../src/domain/next-step.js';
 import type { Observation, ObservedModule, RolloutRecord } from '../src/domain/process.js';
@@ -18,6 +19,10 @@ export interface ModuleState {
   readonly active?: ActiveWork | undefined;
   readonly images: ImageTries;
   readonly confirmedRemoval?: string | undefined;
+  /** Token of the removal that waits for a person. */
+  readonly heldRemoval?: string | undefined;
+  /** Removals of the last hour that nobody had to confirm. */
+  readonly removals?: readonly PastRemoval[] | undefined;
   /** A person asked to try failed clusters again; names the attempt. */
   readonly nudge?: string | undefined;
 }

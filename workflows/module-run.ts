@@ -1,5 +1,6 @@
 import { condition, isCancellation } from '@temporalio/workflow';
 import { backoffOf, dueImages, imageProblems, imageTries, nextImageLookMs, triesFor } from '../src/domain/image-tries.js';
+import { recentRemovals } from '../src/domain/fleet-summary.js';
 import { nextStep, type Step } from '../src/domain/next-step.js';
 import type { Observation, ObservedModule } from '../src/domain/process.js';
 import { observe, recordRevision, removeWorks, resolveImages } from './activity-proxies.js';
@@ -63,9 +64,18 @@ export class ModuleRun {
       do {
         memory.dirty = false;
         const problems = imageProblems(memory.state.images);
-        const { nudge } = memory.state;
+        const { nudge, heldRemoval } = memory.state;
+        const removals = recentRemovals(memory.state.removals ?? [], nowMs());
+        const recentlyRemoved = removals.reduce((sum, r) => sum + r.count, 0);
         const wasGone = memory.seen?.kind === 'gone';
-        memory.seen = await observe(`Looks at ${memory.name} and its clusters`, { ...moduleRef(memory), imageProblems: problems, nudge });
+        memory.seen = await observe(`Looks at ${memory.name} and its clusters`, {
+          ...moduleRef(memory),
+          imageProblems: problems,
+          nudge,
+          recentlyRemoved,
+          heldRemoval,
+        });
+        memory.update({ removals, heldRemoval: heldToken(memory.seen) });
         if (wasGone && memory.seen.kind !== 'gone') memory.startOver();
         this.#recall(memory.seen);
         const again = await this.#act(memory.seen);
@@ -99,12 +109,9 @@ export class ModuleRun {
   async #act(seen: Observation): Promise<boolean> {
     if (seen.kind === 'gone') return this.#removeEverything();
     await this.work.check();
-    if (seen.kind === 'invalid') {
-      this.#memory.doing = 'Waiting for a valid spec. What is published stays as it is.';
-      return false;
-    }
-    this.#removalLooks = 0;
     await this.work.passOnPause();
+    if (seen.kind === 'invalid') return this.#waitForValidSpec();
+    this.#removalLooks = 0;
     const { paused, state } = this.#memory;
     const { active, currentRevision, lastRolled, confirmedRemoval } = state;
     const images = triesFor(seen.needs, state.images);
@@ -115,6 +122,14 @@ export class ModuleRun {
     // While a rollout runs, its follower looks all the time.
     if (active === undefined && seen.changesInMs !== undefined) this.#wakeBy(nowMs() + seen.changesInMs + MARGIN_MS);
     return this.#take(step, seen);
+  }
+
+  /** Whoever broke the spec does not want the old one rolled out any further; once it is mended, what is left is planned anew. */
+  async #waitForValidSpec(): Promise<boolean> {
+    const { active } = this.#memory.state;
+    if (active !== undefined && !active.stopping && (await this.work.stop('The spec is not valid any more.'))) return true;
+    this.#memory.doing = 'Waiting for a valid spec. What is published stays as it is.';
+    return false;
   }
 
   #wakeBy(atMs: number | undefined): void {
@@ -170,8 +185,10 @@ export class ModuleRun {
     const memory = this.#memory;
     memory.doing = `Removing the module from ${count} clusters that are not selected any more.`;
     this.face.show();
-    await removeWorks(`Removes ${memory.name} from ${count} clusters`, { ...moduleRef(memory), scope: { token } });
-    memory.update({ confirmedRemoval: undefined });
+    const { deleted } = await removeWorks(`Removes ${memory.name} from ${count} clusters`, { ...moduleRef(memory), scope: { token } });
+    const { removals = [], confirmedRemoval } = memory.state;
+    const counts = confirmedRemoval !== token && deleted > 0;
+    memory.update({ confirmedRemoval: undefined, removals: counts ? [...removals, { atMs: nowMs(), count: deleted }] : removals });
     return true;
   }
 
@@ -194,3 +211,6 @@ export class ModuleRun {
     return false;
   }
 }
+
+const heldToken = (seen: Observation): string | undefined =>
+  seen.kind === 'module' && seen.removals.held ? seen.removals.token : undefined;

@@ -10,7 +10,7 @@ export const FAILURE_ACTIONS = ['Pause', 'Rollback', 'Continue'] as const;
 export type FailureAction = (typeof FAILURE_ACTIONS)[number];
 
 const maxConcurrent = PositiveIntOrPercent.meta({
-  description: 'Clusters that may be between published and proven at one time: a number, or a share of those selected.',
+  description: 'Clusters that may be between published and proven at one time: a number, or a share of the wave.',
 });
 
 export const Canary = z.object({

@@ -1,4 +1,5 @@
-import { createKmodflowClient, type KmodflowClient } from '../client/index.js';
+import type { KubeConfig } from '@kubernetes/client-node';
+import { createKmodflowClient, Fault, type KmodflowClient } from '../client/index.js';
 import { loadConfig, type Config } from '../config.js';
 import { createHubApi, loadKubeConfig, type HubApi } from '../kube/index.js';
 import { connectTemporal, type TemporalClient } from '../temporal/connection.js';
@@ -25,6 +26,17 @@ export const configOf = (io: Pick<Io, 'env'>, options: GlobalOptions): Config =>
     ...given('context', options.context),
   });
 
+/** What the Kubernetes client makes up when it finds no kubeconfig anywhere. */
+const MADE_UP_SERVER = 'http://localhost:8080';
+
+/** @throws Fault `Invalid` when there is no usable kubeconfig. */
+export function kubeConfigOf({ kubeconfig, context }: Pick<Config, 'kubeconfig' | 'context'>): KubeConfig {
+  const kubeConfig = loadKubeConfig({ path: kubeconfig, context });
+  if (kubeconfig === undefined && kubeConfig.getCurrentCluster()?.server === MADE_UP_SERVER)
+    throw new Fault('Invalid', 'There is no kubeconfig: set KUBECONFIG or --kubeconfig, or run in a pod of the hub.');
+  return kubeConfig;
+}
+
 const given = <K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } =>
   value === undefined ? {} : ({ [key]: value } as { [P in K]: V });
 
@@ -32,8 +44,14 @@ export const openSession: OpenSession = (io, options) => {
   const config = configOf(io, options);
   let connecting: Promise<TemporalClient> | undefined;
   let api: HubApi | undefined;
-  const temporal = (): Promise<TemporalClient> => (connecting ??= connectTemporal(config));
-  const kube = (): HubApi => (api ??= createHubApi({ kubeConfig: loadKubeConfig({ path: config.kubeconfig, context: config.context }) }));
+  const temporal = (): Promise<TemporalClient> => {
+    connecting ??= connectTemporal(config).catch((error: unknown) => {
+      connecting = undefined; // whoever waits tries again
+      throw error;
+    });
+    return connecting;
+  };
+  const kube = (): HubApi => (api ??= createHubApi({ kubeConfig: kubeConfigOf(config) }));
   const { operatorNamespace, taskQueue, settleMs } = config;
   return {
     config,

@@ -38,7 +38,7 @@ const retryCommand = ({ name }: Known): string => `kmodflow retry ${name}`;
 const RULES: readonly Rule[] = [
   function correctTheSpec({ name, problems, headless }) {
     if (problems.length === 0) return undefined;
-    const command = headless === true ? 'kmodflow start -f <file>' : `kubectl edit managedclustermodule ${name}`;
+    const command = headless === true ? 'kmodflow start -f <file> --update' : `kubectl edit managedclustermodule ${name}`;
     return { about: 'spec', text: 'Correct the spec; what is published stays as it is until then.', commands: [command] };
   },
   function waitForTheSpokes({ name, phase }) {

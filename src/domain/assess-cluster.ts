@@ -19,6 +19,8 @@ export interface Clock {
   readonly heldSinceMs: number | undefined;
   /** Since when the hub has seen the cluster available. */
   readonly availableSinceMs: number;
+  /** When content that was proven stopped holding, as when a node goes: the cluster then has the deadline anew, counted from here. */
+  readonly lostAtMs?: number | undefined;
 }
 
 export interface Assessment {
@@ -84,7 +86,7 @@ function assessPublished(
   verdict: (state: ClusterState, problem?: Problem) => Assessment,
 ): Assessment {
   const proof = proveLoaded(work, cluster.kernels);
-  const waitedMs = clock.nowMs - Math.max(publishedMs(work), clock.availableSinceMs);
+  const waitedMs = clock.nowMs - waitsSinceMs(work, clock);
   const overdue = waitedMs > patience.progressDeadlineMs;
   switch (proof.verdict) {
     case 'Holds':
@@ -103,6 +105,10 @@ function assessPublished(
       return verdict(({ Unapplied: 'Publishing', NotEchoed: 'Applied', Behind: 'Loading' } as const)[proof.verdict]);
   }
 }
+
+/** Since when the cluster has been able to load what is published, and has not. */
+export const waitsSinceMs = (work: WorkView, { availableSinceMs, lostAtMs = 0 }: Clock): number =>
+  Math.max(publishedMs(work), availableSinceMs, lostAtMs);
 
 /** When the content was published, by the hub's clock. An unreadable annotation counts as "long ago", so that it can time out. */
 export function publishedMs(work: WorkView): number {

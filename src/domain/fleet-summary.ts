@@ -17,6 +17,8 @@ export interface Removals {
   /** Names this very set of clusters; a confirmation holds for it alone. */
   readonly token: string;
   readonly sample: readonly string[];
+  /** ManifestWorks that were removed within the last hour without a person's confirmation. */
+  readonly recent?: number | undefined;
   /** Too many at once: waits for a person. */
   readonly held: boolean;
 }
@@ -37,8 +39,21 @@ export const REMOVAL_SHARE = 0.2;
 /** and fewer than this many are never held. */
 export const REMOVAL_MINIMUM = 5;
 
+/** Removals within this time count together (1 hour): a fleet that is relabelled cluster by cluster must not slip through one look at a time. */
+export const REMOVAL_WINDOW_MS = 60 * 60_000;
+
 /** Whether removing `count` of `published` ManifestWorks at once needs a person. Five of five do; four of four do not. */
 export const isMassRemoval = (count: number, published: number): boolean => count >= REMOVAL_MINIMUM && count > published * REMOVAL_SHARE;
+
+/** A removal that was carried out. */
+export interface PastRemoval {
+  readonly atMs: number;
+  readonly count: number;
+}
+
+/** Those that still count. */
+export const recentRemovals = (past: readonly PastRemoval[], nowMs: number): PastRemoval[] =>
+  past.filter((r) => nowMs - r.atMs < REMOVAL_WINDOW_MS);
 
 const URGENCY: Readonly<Record<string, number>> = { Failed: 0, Excluded: 1, Offline: 2 };
 

@@ -133,9 +133,11 @@ function removalHeld(report: Report): Finding | undefined {
   const { removals } = report;
   if (removals?.held !== true) return undefined;
   const names = nameSome(removals.sample, removals.count);
+  const { recent = 0 } = removals;
+  const lately = recent > 0 ? ` ${count(recent, 'other')} lost it within the last hour.` : '';
   return {
     reason: 'RemovalHeld',
-    message: `${removals.count} of ${count(removals.published, 'cluster')} are not selected any more and would lose the module at once: ${names}.${nextStep(report, 'removal')}`,
+    message: `${removals.count} of ${count(removals.published, 'cluster')} are not selected any more and would lose the module at once: ${names}.${lately}${nextStep(report, 'removal')}`,
   };
 }
 

@@ -1,4 +1,4 @@
-import { publishedMs, type Assessment, type Clock, type Patience } from './assess-cluster.js';
+import { waitsSinceMs, type Assessment, type Clock, type Patience } from './assess-cluster.js';
 import type { WorkView } from './views.js';
 
 /**
@@ -14,7 +14,7 @@ export function changesInMs(
 ): number | undefined {
   const waits = state === 'Publishing' || state === 'Applied' || state === 'Loading' || (state === 'Failed' && !final);
   if (!waits || work === undefined) return undefined;
-  const deadlineInMs = Math.max(publishedMs(work), clock.availableSinceMs) + patience.progressDeadlineMs - clock.nowMs;
+  const deadlineInMs = waitsSinceMs(work, clock) + patience.progressDeadlineMs - clock.nowMs;
   const settledInMs = clock.heldSinceMs === undefined ? undefined : clock.heldSinceMs + patience.settleMs - clock.nowMs;
   const times = [deadlineInMs, settledInMs].filter((ms) => ms !== undefined && ms > 0) as number[];
   return times.length === 0 ? undefined : Math.min(...times);

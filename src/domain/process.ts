@@ -44,6 +44,10 @@ export interface ObserveInput extends ModuleRef {
   readonly imageProblems: readonly ImageProblem[];
   /** A person asked to try failed clusters again, and no wave has done so yet: see {@link WaveRef.nudge}. */
   readonly nudge?: string | undefined;
+  /** ManifestWorks that were removed lately without a confirmation: they count towards a mass removal. */
+  readonly recentlyRemoved?: number | undefined;
+  /** Token of the removal that is held: it stays held, however long nobody answers. */
+  readonly heldRemoval?: string | undefined;
 }
 
 export interface SpecProblem {

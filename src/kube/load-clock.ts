@@ -13,6 +13,8 @@ export class LoadClock {
   readonly #now: () => number;
   readonly #heldSince = new Map<string, { readonly hash: string; readonly sinceMs: number }>();
   readonly #availableSince = new Map<string, number>();
+  /** When the proof broke, and for how long it had held until then. */
+  readonly #lost = new Map<string, { readonly hash: string; readonly atMs: number; readonly heldMs: number }>();
 
   constructor(now: () => number) {
     this.#now = now;
@@ -25,13 +27,20 @@ export class LoadClock {
   observeWork(known: WorkView, current: WorkView | undefined, cluster: ClusterView | undefined, remembered: ModuleView | undefined): void {
     const key = keyOf(known.cluster, known.module);
     if (current === undefined || !holds(current, cluster)) {
-      this.#heldSince.delete(key);
+      this.#lose(key, current);
       return;
     }
     const hash = current.declaredHash ?? '';
     if (this.#heldSince.get(key)?.hash === hash) return;
     const believed = remembered !== undefined && wasProven(current, remembered, this.#now());
     this.#heldSince.set(key, { hash, sinceMs: believed ? 0 : this.#now() });
+  }
+
+  #lose(key: string, current: WorkView | undefined): void {
+    const held = this.#heldSince.get(key);
+    this.#heldSince.delete(key);
+    if (current === undefined) this.#lost.delete(key);
+    else if (held !== undefined) this.#lost.set(key, { hash: held.hash, atMs: this.#now(), heldMs: this.#now() - held.sinceMs });
   }
 
   observeCluster(name: string, cluster: ClusterView | undefined, firstLook: boolean): void {
@@ -44,6 +53,13 @@ export class LoadClock {
     if (work === undefined) return undefined;
     const held = this.#heldSince.get(keyOf(work.cluster, work.module));
     return held !== undefined && held.hash === work.declaredHash ? held.sinceMs : undefined;
+  }
+
+  /** When content that had been proven, having held for `settleMs`, stopped holding last. Undefined: never, as far as this process has seen. */
+  lostAtMs(work: WorkView | undefined, settleMs: number): number | undefined {
+    if (work === undefined) return undefined;
+    const lost = this.#lost.get(keyOf(work.cluster, work.module));
+    return lost !== undefined && lost.hash === work.declaredHash && lost.heldMs >= settleMs ? lost.atMs : undefined;
   }
 
   availableSinceMs(cluster: string): number {

@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker, type WorkflowBundleOption } from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkflowBundleOption } from '@temporalio/worker';
 import type { Activities } from '../../activities/index.js';
 import type { Config } from '../config.js';
 import type { Logger } from '../logger.js';
+import { bundleWorkflows } from './bundle.js';
 
 export interface WorkerOptions {
   readonly config: Pick<Config, 'temporalAddress' | 'temporalNamespace' | 'taskQueue'>;
@@ -73,5 +74,5 @@ async function defaultBundle(): Promise<WorkflowBundleOption> {
   const source = ['../../workflows/index.js', '../../workflows/index.ts']
     .map((p) => fileURLToPath(new URL(p, import.meta.url)))
     .find(existsSync);
-  return bundleWorkflowCode({ workflowsPath: source ?? 'workflows/index.js', logger: new DefaultLogger('WARN') });
+  return bundleWorkflows(source ?? 'workflows/index.js');
 }

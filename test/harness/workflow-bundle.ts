@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { bundleWorkflowCode, DefaultLogger, type WorkflowBundleOption } from '@temporalio/worker';
+import type { WorkflowBundleOption } from '@temporalio/worker';
+import { bundleWorkflows } from '../../src/temporal/bundle.js';
 import { repositoryRoot } from './parts.js';
 
 /** The workflow code for a worker: the bundle of the build when it is newer than every source, else one made now and kept until a source changes. */
@@ -9,10 +10,7 @@ export async function workflowBundle(): Promise<WorkflowBundleOption> {
   const built = join(repositoryRoot, 'dist/workflow-bundle.js');
   const cached = join(repositoryRoot, '.tools/workflow-bundle.js');
   for (const codePath of [built, cached]) if (existsSync(codePath) && statSync(codePath).mtimeMs > sourceTime) return { codePath };
-  const { code } = await bundleWorkflowCode({
-    workflowsPath: join(repositoryRoot, 'workflows/index.ts'),
-    logger: new DefaultLogger('WARN'),
-  });
+  const { code } = await bundleWorkflows(join(repositoryRoot, 'workflows/index.ts'));
   mkdirSync(join(repositoryRoot, '.tools'), { recursive: true });
   writeFileSync(cached, code);
   return { codePath: cached };

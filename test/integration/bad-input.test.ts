@@ -395,3 +395,9 @@ describe('a ManagedCluster that cannot be served', () => {
     MINUTE,
   );
 });
+
+describe('after all of this', () => {
+  test('no spoke was ever sent a Module that its API server refuses, such as one without mappings', () => {
+    expect(stage.agents.moduleRejections).toEqual([]);
+  });
+});

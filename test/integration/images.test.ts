@@ -348,3 +348,9 @@ describe('what is pinned', () => {
     MINUTE,
   );
 });
+
+describe('after all of this', () => {
+  test('no spoke was ever sent a Module that its API server refuses, such as one without mappings', () => {
+    expect(stage.agents.moduleRejections).toEqual([]);
+  });
+});

@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
 import type { DestinationStream } from 'pino';
-import { loadKubeConfig } from '../../kube/index.js';
 import { handle, type Context, type Shell } from '../command.js';
-import { configOf } from '../session.js';
+import { configOf, kubeConfigOf } from '../session.js';
 
 type Parts = 'hub' | 'controller' | 'worker';
 
@@ -20,7 +19,7 @@ export function addServers(program: Command, shell: Shell): void {
 /** Runs until SIGTERM or SIGINT; then activities get ten seconds to finish. */
 async function serve({ io, options }: Context<object>, parts: Parts): Promise<void> {
   const config = configOf(io, options);
-  const kubeConfig = loadKubeConfig({ path: config.kubeconfig, context: config.context });
+  const kubeConfig = kubeConfigOf(config);
   // Loaded here and not above: the worker is a native module, and a status should not wait for it.
   const [{ runHub }, { createLogger }] = await Promise.all([import('../../hub.js'), import('../../logger.js')]);
   const logger = createLogger(config.logLevel, await destination(io));

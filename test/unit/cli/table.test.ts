@@ -24,7 +24,7 @@ describe('a table', () => {
 
   test('wraps its last column at the edge of the terminal', () => {
     const text = table(plain(40), ['NAME', 'MESSAGE'], [['spoke-1', 'Cluster spoke-1 does not report its kernels to the hub.']]);
-    expect(text).toBe(['NAME     MESSAGE', 'spoke-1  Cluster spoke-1 does not', '         report its kernels to the hub.'].join('\n'));
+    expect(text).toBe(['NAME     MESSAGE', 'spoke-1  Cluster spoke-1 does not report', '         its kernels to the hub.'].join('\n'));
   });
 
   test('rather runs over the edge than to squeeze the last column', () => {
