@@ -79,7 +79,11 @@ export async function runHub({ config, parts, logger, signal, kubeConfig, workfl
       const { worker, connection } = await createWorker({ config, activities, logger, workflowBundle });
       closers.unshift(() => connection.close());
       signal.addEventListener('abort', () => worker.shutdown(), { once: true });
-      running.push(worker.run());
+      const ended = worker.run().catch((error: unknown) => {
+        if (!signal.aborted) throw error;
+        logger.warn({ err: error }, 'Work was still under way when the worker stopped; another worker takes it over');
+      });
+      running.push(ended);
     }
     if (parts !== 'worker') {
       const controller = startController({ fleet, client, taskQueue: config.taskQueue, prepareTemporal, logger });

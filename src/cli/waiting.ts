@@ -1,22 +1,25 @@
-import type { StatusAnswer, Waited } from '../client/index.js';
+import type { StatusAnswer, Waited, WaitOptions } from '../client/index.js';
 import type { Context } from './command.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { createProgress } from './progress.js';
 
 /** Waits for a module with progress on standard error. @throws WaitTimedOut */
-export async function waitWithProgress({ io, session }: Context<object>, name: string, timeoutMs: number): Promise<Waited> {
+export async function waitWithProgress({ io, session }: Context<object>, name: string, options: WaitOptions): Promise<Waited> {
   const progress = createProgress(io);
   try {
-    const options = { timeoutMs, signal: io.interruption(), onProgress: (status: StatusAnswer): void => progress.update(status) };
-    return await session().client.waitFor(name, undefined, options);
+    const onProgress = (status: StatusAnswer): void => progress.update(status);
+    return await session().client.waitFor(name, undefined, { ...options, signal: io.interruption(), onProgress });
   } finally {
     progress.end();
   }
 }
 
-/** Waits and tells how it ended: the status as data, why it failed as an error. */
-export async function waitAndTell(context: Context<object>, name: string, timeoutMs: number): Promise<ExitCode> {
-  const { status, failed } = await waitWithProgress(context, name, timeoutMs);
+/** What people asked for a moment ago shows in the next look of the workflow (2 seconds). */
+const AFTER_REQUEST_MS = 2_000;
+
+/** Waits after a request and tells how it ended: the status as data, why it failed as an error. */
+export async function waitAndTell(context: Context<object>, name: string, options: WaitOptions): Promise<ExitCode> {
+  const { status, failed } = await waitWithProgress(context, name, { doneSteadyMs: AFTER_REQUEST_MS, ...options });
   context.output.show(status, () => (failed === undefined ? readySentence(status) : ''));
   if (failed === undefined) return EXIT.done;
   context.io.stderr.write(`${failed}\n`);

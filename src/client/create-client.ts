@@ -1,8 +1,7 @@
 import type { Client } from '@temporalio/client';
-import { createHash } from 'node:crypto';
 import type { ManagedClusterModuleSpec } from '../api/index.js';
 import { Fault, isFault } from '../domain/fault.js';
-import { revisionHash, revisionName, type Revision } from '../domain/revision.js';
+import type { Revision } from '../domain/revision.js';
 import { readRevision, resources, type HubApi } from '../kube/index.js';
 import { droppedNote, eventsOfCluster } from './cluster-history.js';
 import { clusterRows } from './cluster-rows.js';
@@ -12,6 +11,7 @@ import { checkChange, checkManifest, checkSpec } from './manifest.js';
 import { historyOf, imageProblemsOf, readModuleObject, reportOf, specOf, type ModuleObject } from './module-object.js';
 import type { ClientParts, HubReads } from './parts.js';
 import { planModule } from './plan.js';
+import { revisionOf, sha256 } from './revision-of.js';
 import { attempt, noModule, readStatus } from './status.js';
 import { createTemporalWorkflows } from './temporal-workflows.js';
 import type { ClusterRow, KmodflowClient, ModuleHistory, ModulePreview, Person, StartInput, Started } from './types.js';
@@ -33,8 +33,6 @@ export interface KmodflowClientOptions {
 
 /** Waves whose histories are read for one cluster. */
 const WAVES_READ = 50;
-
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /** The programmatic API. Connects to nothing before the first call; the caller closes what it handed in. */
 export function createKmodflowClient(options: KmodflowClientOptions): KmodflowClient {
@@ -134,9 +132,8 @@ async function recordedRevision(
   name: string,
   spec: ManagedClusterModuleSpec,
 ): Promise<Revision | undefined> {
-  const hash = revisionHash({ spokeNamespace: spec.spokeNamespace, moduleSpec: spec.moduleSpec ?? { selector: {} } }, sha256);
   try {
-    return readRevision(await kube().get(resources.controllerRevisions, revisionName(name, hash), operatorNamespace));
+    return readRevision(await kube().get(resources.controllerRevisions, revisionOf(name, spec), operatorNamespace));
   } catch (error) {
     if (isFault(error, 'Missing')) return undefined;
     throw error;

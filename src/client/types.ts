@@ -161,6 +161,10 @@ export interface WaitOptions {
   readonly pollMs?: number | undefined;
   /** How long a failure must stand before it counts, default 5,000. */
   readonly steadyMs?: number | undefined;
+  /** How long "done" must stand, default 0. Right after a request the workflow may still answer with what it saw before: then wait a second or two. */
+  readonly doneSteadyMs?: number | undefined;
+  /** The revision of a spec that was set a moment ago: what is said of another one does not count. */
+  readonly revision?: string | undefined;
 }
 
 export interface Waited {

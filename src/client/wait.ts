@@ -64,9 +64,9 @@ const picture = ({ phase, doing, trouble, fleet, source, note }: StatusAnswer): 
 
 /** Looks again and again; see {@link WaitOptions}. A look that fails because something does not answer is tried again until the time is over. */
 export async function waitUntil(look: () => Promise<StatusAnswer>, name: string, until: Until, options: WaitOptions): Promise<Waited> {
-  const { signal, timeoutMs = 30 * 60_000, pollMs = 1_000, steadyMs = 5_000 } = options;
+  const { signal, timeoutMs = 30 * 60_000, pollMs = 1_000 } = options;
   const deadline = Date.now() + timeoutMs;
-  const judge = judgeInTime(until, steadyMs);
+  const judge = judgeInTime(until, options);
   const tell = tellChanges(options.onProgress);
   let last: StatusAnswer | undefined;
   for (;;) {
@@ -83,15 +83,17 @@ export async function waitUntil(look: () => Promise<StatusAnswer>, name: string,
   }
 }
 
-/** A failure counts once it has stood for `steadyMs`. */
-function judgeInTime(until: Until, steadyMs: number): (status: StatusAnswer) => Waited | undefined {
-  let failedSince: number | undefined;
+/** A verdict counts once it has stood for its time. */
+function judgeInTime(until: Until, options: WaitOptions): (status: StatusAnswer) => Waited | undefined {
+  const { steadyMs = 5_000, doneSteadyMs = 0, revision } = options;
+  let standing: { readonly verdict: Verdict['verdict']; readonly sinceMs: number } | undefined;
   return (status) => {
-    const verdict = until(status);
-    if (verdict.verdict === 'done') return { status, failed: undefined };
-    failedSince = verdict.verdict === 'failed' ? (failedSince ?? Date.now()) : undefined;
-    const stood = failedSince !== undefined && Date.now() - failedSince >= steadyMs;
-    return verdict.verdict === 'failed' && stood ? { status, failed: verdict.why } : undefined;
+    const ofOldSpec = revision !== undefined && status.updateRevision !== undefined && status.updateRevision !== revision;
+    const verdict = ofOldSpec ? WAIT : until(status);
+    if (standing?.verdict !== verdict.verdict) standing = { verdict: verdict.verdict, sinceMs: Date.now() };
+    const stoodMs = Date.now() - standing.sinceMs;
+    if (verdict.verdict === 'done' && stoodMs >= doneSteadyMs) return { status, failed: undefined };
+    return verdict.verdict === 'failed' && stoodMs >= steadyMs ? { status, failed: verdict.why } : undefined;
   };
 }
 

@@ -13,8 +13,8 @@ export class LoadClock {
   readonly #now: () => number;
   readonly #heldSince = new Map<string, { readonly hash: string; readonly sinceMs: number }>();
   readonly #availableSince = new Map<string, number>();
-  /** When the proof broke, and for how long it had held until then. */
-  readonly #lost = new Map<string, { readonly hash: string; readonly atMs: number; readonly heldMs: number }>();
+  /** When the proof broke, and for how long it had held until then: newest last, each held for less time than the one before it. */
+  readonly #lost = new Map<string, readonly Loss[]>();
 
   constructor(now: () => number) {
     this.#now = now;
@@ -40,7 +40,11 @@ export class LoadClock {
     const held = this.#heldSince.get(key);
     this.#heldSince.delete(key);
     if (current === undefined) this.#lost.delete(key);
-    else if (held !== undefined) this.#lost.set(key, { hash: held.hash, atMs: this.#now(), heldMs: this.#now() - held.sinceMs });
+    else if (held !== undefined) {
+      const loss = { hash: held.hash, atMs: this.#now(), heldMs: this.#now() - held.sinceMs };
+      const before = (this.#lost.get(key) ?? []).filter((l) => l.hash === loss.hash && l.heldMs > loss.heldMs);
+      this.#lost.set(key, [...before.slice(-(LOSSES_KEPT - 1)), loss]);
+    }
   }
 
   observeCluster(name: string, cluster: ClusterView | undefined, firstLook: boolean): void {
@@ -58,14 +62,20 @@ export class LoadClock {
   /** When content that had been proven, having held for `settleMs`, stopped holding last. Undefined: never, as far as this process has seen. */
   lostAtMs(work: WorkView | undefined, settleMs: number): number | undefined {
     if (work === undefined) return undefined;
-    const lost = this.#lost.get(keyOf(work.cluster, work.module));
-    return lost !== undefined && lost.hash === work.declaredHash && lost.heldMs >= settleMs ? lost.atMs : undefined;
+    return this.#lost.get(keyOf(work.cluster, work.module))?.findLast((l) => l.hash === work.declaredHash && l.heldMs >= settleMs)?.atMs;
   }
 
   availableSinceMs(cluster: string): number {
     return this.#availableSince.get(cluster) ?? 0;
   }
 }
+
+interface Loss {
+  readonly hash: string;
+  readonly atMs: number;
+  readonly heldMs: number;
+}
+const LOSSES_KEPT = 5;
 
 /** Content that was published after its rollout, to a cluster that caught up, may still be settling for so long (10 minutes). */
 const RECENT_MS = 10 * 60_000;

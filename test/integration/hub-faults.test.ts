@@ -105,6 +105,12 @@ const OUTAGES: readonly Outage[] = [
     lastsMs: 4_000,
     rules: [{ fault: { kind: 'status', status: 429, retryAfterSeconds: 1 } }],
   },
+  {
+    what: 'refuses the writes of ManifestWorks alone',
+    name: 'unwritable',
+    lastsMs: 5_000,
+    rules: [{ method: 'PATCH', path: /manifestworks/, fault: { kind: 'status', status: 500 } }],
+  },
   { what: 'answers 500', name: 'broken', lastsMs: 4_000, rules: [{ fault: { kind: 'status', status: 500 } }], cutEveryMs: 10_000 },
   { what: 'resets every connection', name: 'reset', lastsMs: 4_000, rules: [{ fault: { kind: 'reset' } }], cutEveryMs: 10_000 },
   { what: 'drops every connection again and again', name: 'flapping', lastsMs: 5_000, rules: [], cutEveryMs: 700 },

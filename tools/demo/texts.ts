@@ -111,7 +111,7 @@ export function nextSteps(steps: NextSteps): string {
     ...(uiUrl === undefined
       ? []
       : [
-          '\nThe Temporal UI shows the module as a workflow; its page tells what is deployed, what is stuck and what to do:',
+          '\nThe Temporal UI shows the module as a workflow. Its tab "User Metadata" tells what is deployed, what is stuck and what to do:',
           `  ${workflowUrl(uiUrl, module)}`,
         ]),
     `\nTo look around, in another terminal and in this folder, first type: source ${envPath}`,

@@ -53,5 +53,5 @@ async function carryOut(
   const answer = await decide(session().client, name, { by: io.user(), reason: options.reason, token: options.token });
   if (options.wait !== true) return output.show({ module: name, request, answer }, () => answer);
   io.stderr.write(`${answer}\n`);
-  return waitAndTell(context, name, options.timeout ?? 0);
+  return waitAndTell(context, name, { timeoutMs: options.timeout });
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { checkManifest } from '../../client/manifest.js';
+import { revisionOf } from '../../client/revision-of.js';
 import { handle, type Context, type Shell } from '../command.js';
 import type { ExitCode } from '../exit-codes.js';
 import { readManifest } from '../manifest-file.js';
@@ -31,5 +32,5 @@ async function start(context: Context<StartOptions>): Promise<ExitCode | void> {
   const sentence = updated ?? `Module ${name} has been started. See how far it is with "kmodflow status ${name}".`;
   if (options.wait !== true) return output.show(started, () => sentence);
   io.stderr.write(`${sentence}\n`);
-  return waitAndTell(context, name, options.timeout);
+  return waitAndTell(context, name, { timeoutMs: options.timeout, revision: revisionOf(name, spec) });
 }

@@ -27,7 +27,7 @@ async function showOne(context: Context<WaitFlags>, name: string): Promise<ExitC
   const { io, options, output, session } = context;
   const waited =
     options.wait === true
-      ? await waitWithProgress(context, name, options.timeout)
+      ? await waitWithProgress(context, name, { timeoutMs: options.timeout })
       : { status: await session().client.status(name), failed: undefined };
   output.show(waited.status, () => statusPage(output, waited.status));
   if (waited.failed !== undefined) io.stderr.write(`${waited.failed}\n`);

@@ -108,6 +108,20 @@ describe('waiting for a module', () => {
     expect(stood).toBe('Module kmod is paused by somebody. Resume it with "kmodflow resume kmod".');
   });
 
+  test('does not take what was true before a request for its answer', async () => {
+    const stale = answering({ phase: 'Ready' }, { phase: 'Progressing' }, {}).waitFor('kmod', undefined, { ...quick, doneSteadyMs: 20 });
+    const looks: string[] = [];
+    const other = answering(
+      { updateRevision: 'kmod-old' },
+      { updateRevision: undefined, phase: 'Pending' },
+      { updateRevision: 'kmod-new' },
+    );
+    const options = { ...quick, revision: 'kmod-new', onProgress: (s: StatusAnswer) => looks.push(s.phase) };
+    expect((await stale).failed).toBeUndefined();
+    expect((await other.waitFor('kmod', undefined, options)).status.updateRevision).toBe('kmod-new');
+    expect(looks).toEqual(['Ready', 'Pending', 'Ready']);
+  });
+
   test('goes on while something does not answer', async () => {
     const away = new Fault('Unavailable', 'No worker answers.');
     expect((await answering(away, away, {}).waitFor('kmod', undefined, quick)).failed).toBeUndefined();

@@ -90,3 +90,38 @@ describe('a process that has just started', () => {
     expect(firstLook({ history: [record()] }, { echoedHash: 'other' })).toBeUndefined();
   });
 });
+
+describe('content that was loaded and is not any more', () => {
+  const SETTLE = MINUTE;
+  const broken = loaded({ counters: { 'moduleLoader.nodesMatchingSelectorNumber': 1 } });
+
+  /** A process that sees these phases, each for so many milliseconds, and says since when a proven content is lost, from the beginning. */
+  function after(...phases: readonly (readonly ['holds' | 'broken', number])[]): number | undefined {
+    const time = { ms: NOW };
+    const clock = new LoadClock(() => time.ms);
+    for (const [phase, ms] of phases) {
+      clock.observeWork(broken, phase === 'holds' ? loaded() : broken, cluster, undefined);
+      time.ms += ms;
+    }
+    const lost = clock.lostAtMs(broken, SETTLE);
+    return lost === undefined ? undefined : lost - NOW;
+  }
+
+  test('is lost when it broke, having held for the settle time', () => {
+    expect(after(['holds', 2 * MINUTE], ['broken', 5_000])).toBe(2 * MINUTE);
+  });
+
+  test('was never proven when it broke before that, so its deadline goes on', () => {
+    expect(after(['holds', MINUTE / 2], ['broken', 5_000])).toBeUndefined();
+  });
+
+  test('is lost since the first break when it holds for moments only', () => {
+    expect(after(['holds', 2 * MINUTE], ['broken', 5_000], ['holds', 1_000], ['broken', 1_000], ['holds', 2_000], ['broken', 0])).toBe(
+      2 * MINUTE,
+    );
+  });
+
+  test('is lost since the last break when it had been proven again', () => {
+    expect(after(['holds', 3 * MINUTE], ['broken', 5_000], ['holds', 2 * MINUTE], ['broken', 1_000])).toBe(5 * MINUTE + 5_000);
+  });
+});
