@@ -1,7 +1,7 @@
 import { adviceFor, isImageReason } from './advice.js';
 import type { StateCounts } from './cluster-state.js';
 import type { Exception, Removals } from './fleet-summary.js';
-import { code, page, plain, table, timeText } from './markdown.js';
+import { code, list, page, plain, timeText } from './markdown.js';
 import type { ModuleStatus } from './module-status.js';
 import type { ImageState, RolloutRecord, WaveTotals } from './process.js';
 import { count, nameSome, sentence } from './wording.js';
@@ -26,7 +26,7 @@ export const moduleDetails = (status: ModuleStatus): string =>
   );
 
 /** Nothing has been seen yet, or the module is gone: the numbers are not zero but unknown. */
-const isUnseen = ({ generation }: ModuleStatus): boolean => generation === 0;
+const isUnseen = ({ generation }: Pick<ModuleStatus, 'generation'>): boolean => generation === 0;
 
 function headline(status: ModuleStatus): string {
   const { name, phase, fleet } = status;
@@ -44,16 +44,16 @@ function now({ doing, trouble, rollout, paused }: ModuleStatus): string {
   if (paused !== undefined)
     lines.push(`Paused by ${plain(paused.by, 80)}${paused.reason === '' ? '.' : `: ${plain(sentence(paused.reason), 200)}`}`);
   if (trouble !== undefined) lines.push(`**The last look failed:** ${plain(sentence(trouble), 400)} It is tried again by itself.`);
-  return lines.join('  \n');
+  return lines.join('\n'); // the Temporal UI keeps line breaks; a hard break would show as an empty line
 }
 
 function whatToDo(status: ModuleStatus): string {
   const advice = adviceFor(status);
   if (advice.length === 0) return `**What to do:** ${calm(status)}`;
-  return [
-    '**What to do**',
-    ...advice.map(({ text, commands }) => `- ${plain(text, 300)} ${commands.map((c) => code(c, 200)).join(', ')}`),
-  ].join('\n');
+  return list(
+    'What to do',
+    advice.map(({ text, commands }) => `${plain(text, 300)} ${commands.map((c) => code(c, 200)).join(', ')}`),
+  );
 }
 
 const calm = ({ name, trouble }: ModuleStatus): string =>
@@ -61,7 +61,8 @@ const calm = ({ name, trouble }: ModuleStatus): string =>
     ? `nothing. ${code(`kmodflow status ${name}`)} shows the same in a terminal.`
     : 'mend what the last look failed at, if it does not pass.';
 
-type Row = readonly [what: string, reason: string, message: string];
+/** One line about something that is stuck: what, why in one word, and the sentence. */
+const row = (what: string, reason: string, message: string): string => `**${what}** ${reason}: ${message}`;
 
 function stuck({ name, problems, fleet, removals, images: all }: ModuleStatus): string {
   const unusable = all.flatMap((i) => (i.problem === undefined ? [] : [{ ...i, problem: i.problem }]));
@@ -69,31 +70,27 @@ function stuck({ name, problems, fleet, removals, images: all }: ModuleStatus): 
   const others = fleet.exceptions.filter((e) => unusable.length === 0 || !isImageReason(e.reason)).slice(0, EXCEPTIONS);
   const imageRows = unusable
     .slice(0, STUCK_IMAGES)
-    .map(({ image, problem }): Row => [code(image, 110), problem.reason, plain(problem.message, 220)]);
-  const rows: Row[] = [
-    ...problems.slice(0, PROBLEMS).map(({ path, message }): Row => [code(path, 100), 'InvalidSpec', plain(message, 220)]),
+    .map(({ image, problem }) => row(code(image, 110), problem.reason, plain(problem.message, 220)));
+  const rows = [
+    ...problems.slice(0, PROBLEMS).map(({ path, message }) => row(code(path, 100), 'InvalidSpec', plain(message, 220))),
     ...(removals?.held === true ? [removalRow(removals)] : []),
     ...imageRows,
     ...exceptionRows(others),
   ];
   const more = Math.max(0, problems.length - PROBLEMS) + Math.max(0, fleet.exceptionCount - others.length);
-  return withMore(table(['Stuck', 'Reason', 'What is the case'], rows), more, `: ${code(`kmodflow clusters ${name}`)} lists them`);
+  return withMore(list('Stuck', rows), more, `: ${code(`kmodflow clusters ${name}`)} lists them`);
 }
 
-const removalRow = ({ count: held, published, sample }: Removals): Row => [
-  plain(nameSome(sample, held), 160),
-  'RemovalHeld',
-  `${held} of ${published} clusters would lose the module at once.`,
-];
+const removalRow = ({ count: held, published, sample }: Removals): string =>
+  row(plain(nameSome(sample, held), 160), 'RemovalHeld', `${held} of ${published} clusters would lose the module at once.`);
 
-const exceptionRows = (exceptions: readonly Exception[]): Row[] =>
-  exceptions.map(({ cluster, kernel, reason, message }) => [
-    [cluster, kernel].flatMap((name) => (name === undefined ? [] : [plain(name, 60)])).join(', ') || '–',
-    reason,
-    plain(message, 220),
-  ]);
+const exceptionRows = (exceptions: readonly Exception[]): string[] =>
+  exceptions.map(({ cluster, kernel, reason, message }) => {
+    const names = [cluster, kernel].flatMap((name) => (name === undefined ? [] : [plain(name, 60)]));
+    return row(names.join(', ') || '–', reason, plain(message, 220));
+  });
 
-const withMore = (text: string, more: number, hint = ''): string => (more > 0 ? `${text}\n\nand ${more} more${hint}` : text);
+const withMore = (text: string, more: number, hint = ''): string => (more > 0 ? `${text}\nand ${more} more${hint}` : text);
 
 const STATES: readonly [keyof StateCounts, string][] = [
   ['Loaded', 'loaded'],
@@ -109,17 +106,12 @@ const STATES: readonly [keyof StateCounts, string][] = [
   ['Excluded', 'excluded'],
 ];
 
-function clusters(status: ModuleStatus): string {
-  const { fleet, currentRevision, updateRevision } = status;
-  if (isUnseen(status)) return '';
-  const shown = STATES.filter(([state]) => fleet.states[state] > 0);
-  return [revisions(currentRevision, updateRevision), fleetTable(fleet.selected, shown, fleet.states)].filter((t) => t !== '').join('\n\n');
+function clusters({ fleet: { selected, states }, currentRevision, updateRevision, generation }: ModuleStatus): string {
+  if (isUnseen({ generation })) return '';
+  const shown = STATES.filter(([state]) => states[state] > 0).map(([state, title]) => `${states[state]} ${title}`);
+  const fleet = selected === 0 ? 'spec.selector matches no ManagedCluster.' : `${count(selected, 'cluster')}: ${shown.join(', ')}`;
+  return `${revisions(currentRevision, updateRevision)}\n${fleet}`;
 }
-
-const fleetTable = (selected: number, shown: typeof STATES, states: StateCounts): string =>
-  selected === 0
-    ? 'spec.selector matches no ManagedCluster.'
-    : table(['selected', ...shown.map(([, title]) => title)], [[String(selected), ...shown.map(([state]) => String(states[state]))]]);
 
 function revisions(current: string | undefined, wanted: string | undefined): string {
   if (current === undefined && wanted === undefined) return '**Deployed:** nothing yet.';
@@ -130,27 +122,27 @@ function revisions(current: string | undefined, wanted: string | undefined): str
 /** Images with a problem first: those are what somebody looks for. */
 function images(all: readonly ImageState[]): string {
   const sorted = [...all].sort((a, b) => Number(a.digest !== undefined) - Number(b.digest !== undefined));
-  const rows = sorted.slice(0, IMAGES).map(({ image, kernels, digest, problem }) => [
-    kernels
-      .slice(0, KERNELS)
-      .map((k) => code(k, 64))
-      .join(', ') + (kernels.length > KERNELS ? ` and ${kernels.length - KERNELS} more` : ''),
-    code(image, 110),
-    digest === undefined ? (problem?.reason ?? 'being resolved') : code(shortDigest(digest)),
-  ]);
-  return withMore(table(['Kernel', 'Image', 'Digest'], rows), Math.max(0, all.length - IMAGES));
+  const rows = sorted.slice(0, IMAGES).map(({ image, kernels, digest, problem }) => {
+    const more = kernels.length > KERNELS ? ` and ${kernels.length - KERNELS} more` : '';
+    const names = kernels.slice(0, KERNELS).map((k) => code(k, 64));
+    const state = digest === undefined ? (problem?.reason ?? 'being resolved') : code(shortDigest(digest));
+    return `${names.join(', ')}${more}: ${code(image, 110)} ${state}`;
+  });
+  return withMore(list('Images', rows), Math.max(0, all.length - IMAGES));
 }
 
 /** `sha256:0123456789ab`: enough to tell two apart, as other tools show them. */
 export const shortDigest = (digest: string): string => digest.replace(/^(sha\d+:[0-9a-f]{12})[0-9a-f]+$/, '$1');
 
 const recent = (history: readonly RolloutRecord[]): string =>
-  table(
-    ['Rollout', 'Revision', 'Outcome', 'Ended', 'What became of it'],
-    history
-      .slice(0, HISTORY)
-      .map((r) => [String(r.number), code(r.revision, 80), plain(r.outcome, 20), timeText(r.finishedAt), plain(r.message, 200)]),
+  list(
+    'Last rollouts',
+    history.slice(0, HISTORY).map((r) => `${r.number}, ${timeText(r.finishedAt)}, to ${code(r.revision, 80)}: ${outcome(r)}`),
   );
+
+/** Messages of our own begin with the outcome; one out of an older status may not. */
+const outcome = ({ outcome: word, message }: RolloutRecord): string =>
+  plain(message.startsWith(word) ? message : `${word}. ${message}`, 200);
 
 export interface RolloutDetails {
   /** `<module>, rollout <n>` */
@@ -209,7 +201,6 @@ function partHead({ title, revision, paused, stop }: Part, doing: string): strin
 }
 
 const TOTALS: readonly [keyof WaveTotals, string][] = [
-  ['total', 'clusters'],
   ['loaded', 'loaded'],
   ['noNodes', 'no matching nodes'],
   ['inFlight', 'in flight'],
@@ -221,7 +212,7 @@ const TOTALS: readonly [keyof WaveTotals, string][] = [
 ];
 
 function partBody({ title, totals, failures, paused, stop }: Part): string[] {
-  const shown = TOTALS.filter(([key]) => key === 'total' || key === 'loaded' || totals[key] > 0);
+  const shown = TOTALS.filter(([key]) => key === 'loaded' || totals[key] > 0).map(([key, word]) => `${totals[key]} ${word}`);
   const module = title.split(',')[0] ?? title;
   const failed = Math.max(totals.failed, failures.length);
   const next = [
@@ -230,14 +221,8 @@ function partBody({ title, totals, failures, paused, stop }: Part): string[] {
     ...(failed > 0 ? [`kmodflow clusters ${module}`, `kmodflow retry ${module}`] : []),
   ];
   return [
-    table(
-      shown.map(([, head]) => head),
-      [shown.map(([key]) => String(totals[key]))],
-    ),
-    withMore(
-      table(['Failed', 'Reason', 'What is the case'], exceptionRows(failures.slice(0, EXCEPTIONS))),
-      Math.max(0, failed - Math.min(EXCEPTIONS, failures.length)),
-    ),
+    `${count(totals.total, 'cluster')}: ${shown.join(', ')}`,
+    withMore(list('Failed', exceptionRows(failures.slice(0, EXCEPTIONS))), Math.max(0, failed - Math.min(EXCEPTIONS, failures.length))),
     `**What to do:** ${next.map((c) => code(c)).join(', ')}`,
   ];
 }

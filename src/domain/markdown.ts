@@ -1,6 +1,6 @@
 import { utf8Bytes } from './utf8.js';
 
-/** Markdown for pages that people read. Every text from outside goes through {@link plain}, so that no message can break a table or smuggle markup in. */
+/** Markdown for pages that people read. Every text from outside goes through {@link plain}, so that no message can break a line or smuggle markup in. */
 
 const ESCAPES: Readonly<Record<string, string>> = {
   '&': '&amp;',
@@ -30,12 +30,12 @@ export function code(text: string, most = 120): string {
   return line === '' ? '–' : `\`${shorten(line, most)}\``;
 }
 
-/** A table of cells that are Markdown already. No rows, no table. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  if (rows.length === 0) return '';
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  return [line(head), `|${head.map(() => ' --- ').join('|')}|`, ...rows.map(line)].join('\n');
-}
+/**
+ * A titled list of items that are Markdown already, a line each. No items, no list. Not a Markdown table, whose cells have no padding in the Temporal UI and break
+ * names at every dash; nor a Markdown list, which stands far below its title there. The UI keeps line breaks, so that plain lines with a bullet look best.
+ */
+export const list = (title: string, items: readonly string[]): string =>
+  items.length === 0 ? '' : [`**${title}**`, ...items.map((item) => `• ${item}`)].join('\n');
 
 /** Joins sections with an empty line; whole sections are left out from the end until the page fits into `mostBytes`. Empty sections do not count. */
 export function page(sections: readonly string[], mostBytes: number): string {

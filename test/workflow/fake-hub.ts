@@ -82,6 +82,8 @@ export class FakeHub {
   mostUnproven = 0;
   readonly #client: Client;
   readonly #revisions = new Map<string, FakeRevision>();
+  /** How often a workflow has written a cluster: what it wrote and is behind all the same has changed since. */
+  readonly #writes = new Map<string, number>();
 
   constructor(name: string, client: Client, clusters: Readonly<Record<string, string>> = {}) {
     this.name = name;
@@ -242,12 +244,13 @@ export class FakeHub {
     return { clusters: clusters.sort() };
   }
 
-  #publish({ revision, clusters, nudge }: PublishInput): PublishResult {
+  #publish({ revision, clusters, nudge, workflowId }: PublishInput): PublishResult {
     const result = { written: [] as string[], unchanged: [] as string[], setAside: [] as Outcome[] };
     for (const name of clusters) {
       const { behind, final, state, problem } = this.#assess(name, this.#revision(revision), { nudge });
       if (behind) {
         Object.assign(this.cluster(name), { published: revision, state: 'Loading', retriedWith: nudge });
+        this.#writes.set(`${workflowId} ${name}`, (this.#writes.get(`${workflowId} ${name}`) ?? 0) + 1);
         result.written.push(name);
       } else if (final && state !== 'Loaded' && state !== 'NoNodes') result.setAside.push({ cluster: name, state, problem });
       else result.unchanged.push(name);
@@ -268,7 +271,8 @@ export class FakeHub {
       for (const [name, { selected }] of this.clusters) {
         const { state, behind, final, problem } = this.#assess(name, this.#revision(revision), { nudge });
         const before = told.get(name);
-        const now = behind ? 'behind' : final ? state : 'inFlight';
+        const writes = this.#writes.get(`${workflowId} ${name}`);
+        const now = behind ? (writes === undefined ? 'behind' : `behind after ${writes}`) : final ? state : 'inFlight';
         if (!selected || now === before || (before === undefined && !behind)) continue;
         told.set(name, now);
         if (behind) progress.behind.push(name);

@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkflowBundleOption } from '@temporalio/worker';
@@ -11,6 +12,8 @@ import { workflowBundle } from '../harness/workflow-bundle.js';
 import { FakeHub } from './fake-hub.js';
 
 export const MINUTE = 60_000;
+/** Of every case in a file that imports this. Read when the tests begin, so a hook would be too late. */
+jest.setTimeout(MINUTE);
 
 /** A Temporal server for a file of tests; each test gets a worker of its own with its own task queue. */
 export interface Stage {
@@ -54,7 +57,8 @@ export async function openStage(): Promise<Stage> {
     client,
     perform: (clusters, play) => perform({ client, native, bundle }, clusters, play),
     stop: async () => {
-      await native.close();
+      // A case that was given up may still have its worker, which holds the connection. The server must be stopped all the same.
+      await native.close().catch(() => undefined);
       await connection.close();
       await temporal.stop();
     },

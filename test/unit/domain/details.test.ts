@@ -210,7 +210,7 @@ describe('the page in the Temporal UI', () => {
     expect(moduleDetails(status)).toContain(`\`${command}\``);
   });
 
-  test('lets no message break a table, smuggle markup in or hide where a link leads', () => {
+  test('lets no message break its line, smuggle markup in or hide where a link leads', () => {
     const evil: Exception = {
       cluster: 'a|b',
       state: 'Failed',
@@ -221,7 +221,7 @@ describe('the page in the Temporal UI', () => {
       .split('\n')
       .find((line) => line.includes('ApplyFailed'));
     expect(row).toBe(
-      '| a\\|b | ApplyFailed | one \\| two three &lt;img src=x onerror="alert(1)"&gt; [click]\\(https://evil.example) \\`code\\` \\*\\*bold\\*\\* \\\\ |',
+      '• **a\\|b** ApplyFailed: one \\| two three &lt;img src=x onerror="alert(1)"&gt; [click]\\(https://evil.example) \\`code\\` \\*\\*bold\\*\\* \\\\',
     );
   });
 

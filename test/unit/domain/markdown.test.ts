@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { code, page, plain, shorten, table, timeText } from '../../../src/domain/markdown.js';
+import { code, list, page, plain, shorten, timeText } from '../../../src/domain/markdown.js';
 import { utf8Bytes } from '../../../src/domain/utf8.js';
 import { count, nameSome, sentence } from '../../../src/domain/wording.js';
 
@@ -28,9 +28,9 @@ describe('Markdown', () => {
     expect(code(' ')).toBe('–');
   });
 
-  test('has no table without rows', () => {
-    expect(table(['a', 'b'], [])).toBe('');
-    expect(table(['a', 'b'], [['1', '2']])).toBe('| a | b |\n| --- | --- |\n| 1 | 2 |');
+  test('has no list without items, and keeps the items close to the title', () => {
+    expect(list('Stuck', [])).toBe('');
+    expect(list('Stuck', ['a', 'b'])).toBe('**Stuck**\n• a\n• b');
   });
 
   test('leaves out whole sections from the end until a page fits, and never the first', () => {
