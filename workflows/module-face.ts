@@ -86,7 +86,7 @@ export class ModuleFace {
   #generation(): number {
     const { seen, state } = this.#memory;
     if (seen === undefined || seen.kind === 'gone') return 0;
-    return state.headless === undefined ? seen.generation : state.generation;
+    return state.headless === undefined ? seen.generation : this.#memory.seenGeneration;
   }
 
   #fleet(): FleetSummary {

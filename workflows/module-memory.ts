@@ -44,6 +44,8 @@ export class ModuleMemory {
   /** Something changed: look again. */
   dirty = false;
   seen: Observation | undefined;
+  /** Generation of the headless spec that was last looked at: what is reported belongs to it, not to a spec that has just come in. */
+  seenGeneration = 0;
   /** One sentence for people. */
   doing = 'Looking at the module for the first time.';
   /** Why the last look failed, if it did. */

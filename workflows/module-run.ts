@@ -63,6 +63,7 @@ export class ModuleRun {
     try {
       do {
         memory.dirty = false;
+        const { generation } = memory.state;
         const problems = imageProblems(memory.state.images);
         const { nudge, heldRemoval } = memory.state;
         const removals = recentRemovals(memory.state.removals ?? [], nowMs());
@@ -75,6 +76,7 @@ export class ModuleRun {
           recentlyRemoved,
           heldRemoval,
         });
+        memory.seenGeneration = generation;
         memory.update({ removals, heldRemoval: heldToken(memory.seen) });
         if (wasGone && memory.seen.kind !== 'gone') memory.startOver();
         this.#recall(memory.seen);

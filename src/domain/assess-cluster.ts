@@ -91,7 +91,7 @@ function assessPublished(
   switch (proof.verdict) {
     case 'Holds':
     case 'NoNodes': {
-      const settled = clock.heldSinceMs !== undefined && clock.nowMs - clock.heldSinceMs >= patience.settleMs;
+      const settled = clock.heldSinceMs !== undefined && clock.nowMs - clock.heldSinceMs >= settleTimeMs(proof.verdict, patience);
       return verdict(settled ? (proof.verdict === 'Holds' ? 'Loaded' : 'NoNodes') : 'Loading');
     }
     case 'ApplyFailed': {
@@ -109,6 +109,12 @@ function assessPublished(
 /** Since when the cluster has been able to load what is published, and has not. */
 export const waitsSinceMs = (work: WorkView, { availableSinceMs, lostAtMs = 0 }: Clock): number =>
   Math.max(publishedMs(work), availableSinceMs, lostAtMs);
+
+/**
+ * How long a proof must hold. That no node matches is shown by counters that are absent, which is also how a Module looks that KMM on the spoke has not counted yet:
+ * so this takes three times as long.
+ */
+export const settleTimeMs = (verdict: 'Holds' | 'NoNodes', { settleMs }: Patience): number => (verdict === 'Holds' ? settleMs : 3 * settleMs);
 
 /** When the content was published, by the hub's clock. An unreadable annotation counts as "long ago", so that it can time out. */
 export function publishedMs(work: WorkView): number {

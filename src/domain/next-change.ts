@@ -1,4 +1,4 @@
-import { waitsSinceMs, type Assessment, type Clock, type Patience } from './assess-cluster.js';
+import { settleTimeMs, waitsSinceMs, type Assessment, type Clock, type Patience } from './assess-cluster.js';
 import type { WorkView } from './views.js';
 
 /**
@@ -15,7 +15,11 @@ export function changesInMs(
   const waits = state === 'Publishing' || state === 'Applied' || state === 'Loading' || (state === 'Failed' && !final);
   if (!waits || work === undefined) return undefined;
   const deadlineInMs = waitsSinceMs(work, clock) + patience.progressDeadlineMs - clock.nowMs;
-  const settledInMs = clock.heldSinceMs === undefined ? undefined : clock.heldSinceMs + patience.settleMs - clock.nowMs;
-  const times = [deadlineInMs, settledInMs].filter((ms) => ms !== undefined && ms > 0) as number[];
+  const { heldSinceMs } = clock;
+  const settledInMs =
+    heldSinceMs === undefined
+      ? []
+      : (['Holds', 'NoNodes'] as const).map((verdict) => heldSinceMs + settleTimeMs(verdict, patience) - clock.nowMs);
+  const times = [deadlineInMs, ...settledInMs].filter((ms) => ms > 0);
   return times.length === 0 ? undefined : Math.min(...times);
 }

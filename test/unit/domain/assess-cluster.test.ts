@@ -101,7 +101,16 @@ const CASES: readonly [string, Case, Omit<Assessment, 'cluster'>][] = [
     { clock: { nowMs: LATE.nowMs, heldSinceMs: PUBLISHED_MS + 30 * MINUTE } },
     waiting('Loading'),
   ],
-  ['no matching node is NoNodes once that has settled', { work: { counters: {} } }, final('NoNodes')],
+  [
+    'no matching node is NoNodes once that has settled',
+    { work: { counters: {} }, clock: { heldSinceMs: PUBLISHED_MS + 4 * MINUTE } },
+    final('NoNodes'),
+  ],
+  [
+    'no matching node is Loading until that has held three times as long, since absent counters may also mean that nobody has counted yet',
+    { work: { counters: {} }, clock: { heldSinceMs: PUBLISHED_MS + 5 * MINUTE } },
+    waiting('Loading'),
+  ],
   ['no matching node is Loading until that has settled', { work: { counters: {} }, clock: { heldSinceMs: undefined } }, waiting('Loading')],
   [
     'a failed apply is a failure that may still pass: the work agent tries again',
