@@ -55,10 +55,11 @@ export async function managedClusterModule(input: ManagedClusterModuleInput): Pr
     validator: ({ spec }) => requests.checkSetSpec(() => parseSpec(spec)),
   });
   face.show();
+  const longEnough = (): boolean => isLongEnough(input.eventsPerRun);
   for (;;) {
-    await run.pass();
+    await run.pass(longEnough);
     if (run.ended) break;
-    if (isLongEnough(input.eventsPerRun)) {
+    if (longEnough()) {
       await condition(allHandlersFinished);
       await continueAsNew<typeof managedClusterModule>({ name: input.name, carried: run.snapshot(), eventsPerRun: input.eventsPerRun });
     }

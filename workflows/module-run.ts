@@ -1,7 +1,7 @@
 import { condition, isCancellation } from '@temporalio/workflow';
 import { backoffOf, dueImages, imageProblems, imageTries, nextImageLookMs, triesFor } from '../src/domain/image-tries.js';
 import { recentRemovals } from '../src/domain/fleet-summary.js';
-import { nextStep, type Step } from '../src/domain/next-step.js';
+import { idle, nextStep, type Step } from '../src/domain/next-step.js';
 import type { Observation, ObservedModule } from '../src/domain/process.js';
 import { observe, recordRevision, removeWorks, resolveImages } from './activity-proxies.js';
 import { nowMs } from './clock.js';
@@ -13,6 +13,8 @@ import { moduleRef, ModuleWork } from './module-work.js';
 
 /** Looks even when nothing happened: an event may have been lost (10 minutes). */
 const RESYNC_MS = 10 * 60_000;
+/** While a rollout runs its follower looks all the time; the module looks so often at most for what time alone changes, so that its numbers keep up (10 seconds). */
+const MEANWHILE_MS = 10_000;
 /** While ManifestWorks of a deleted module wait for their spokes (30 seconds to 5 minutes). */
 const REMOVAL_MS = { first: 30_000, most: 5 * 60_000 };
 /** After a look that failed for a reason that retries do not cure (30 seconds to 10 minutes). */
@@ -56,8 +58,8 @@ export class ModuleRun {
     await condition(() => this.#memory.dirty, waitMs, { summary: this.#memory.doing.slice(0, SUMMARY_CHARS) });
   }
 
-  /** Observes, and takes steps until nothing is left to do but wait. */
-  async pass(): Promise<void> {
+  /** Observes, and takes steps until nothing is left to do but wait, or until the run is long enough: a steady stream of events must not keep it from its end. */
+  async pass(isLongEnough: () => boolean): Promise<void> {
     const memory = this.#memory;
     this.#wakeAtMs = nowMs() + RESYNC_MS;
     try {
@@ -83,7 +85,7 @@ export class ModuleRun {
         const again = await this.#act(memory.seen);
         memory.dirty ||= again;
         if (!again) await this.face.tell(); // else what was seen is out of date already
-      } while (memory.dirty && !this.#ended);
+      } while (memory.dirty && !this.#ended && !isLongEnough());
       memory.trouble = undefined;
       this.#failedLooks = 0;
     } catch (error) {
@@ -121,8 +123,8 @@ export class ModuleRun {
     const due = dueImages(seen.needs, images, nowMs());
     const step = nextStep(seen, { paused, active, currentRevision, lastRolled, dueImages: due, confirmedRemoval });
     this.#wakeBy(nextImageLookMs(seen.needs, images));
-    // While a rollout runs, its follower looks all the time.
-    if (active === undefined && seen.changesInMs !== undefined) this.#wakeBy(nowMs() + seen.changesInMs + MARGIN_MS);
+    if (seen.changesInMs !== undefined)
+      this.#wakeBy(nowMs() + Math.max(seen.changesInMs + MARGIN_MS, active === undefined ? 0 : MEANWHILE_MS));
     return this.#take(step, seen);
   }
 
@@ -156,7 +158,7 @@ export class ModuleRun {
         return false;
       case 'complete':
         this.#memory.update({ currentRevision: step.revision, lastRolled: step.revision });
-        this.#memory.doing = 'Everything is as it should be.';
+        this.#memory.doing = idle(seen);
         return false;
       case 'wait':
         this.#memory.doing = step.why;

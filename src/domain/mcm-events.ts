@@ -51,7 +51,7 @@ const RULES: readonly Rule[] = [
     return {
       type: 'Normal',
       reason: 'RolloutStarted',
-      message: `Rollout ${rollout.number} brings revision ${rollout.revision} to ${clusters}.`,
+      message: `Rollout ${rollout.number} brings revision ${rollout.revision} to the clusters that lack it; the selector matches ${clusters}.`,
     };
   },
   function imagesUnusable(next, previous) {

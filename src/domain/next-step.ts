@@ -93,7 +93,7 @@ export function nextStep(seen: ObservedModule, progress: Progress): Step {
 }
 
 /** Why nothing is left to do. It must not sound calm while something waits for a person. */
-function idle(seen: ObservedModule): string {
+export function idle(seen: ObservedModule): string {
   const { removals, fleet, needs } = seen;
   const { selected, states } = fleet;
   if (removals.held)

@@ -45,7 +45,7 @@ describe('what people see in the Temporal UI', () => {
       await until('Degraded', (s) => s.phase === 'Degraded');
       const page = await details();
       expect(page).toContain(`### ${hub.name}: Degraded, 2 of 3 clusters done`);
-      expect(page).toContain('| c2 | ApplyFailed | Cluster c2 could not apply it. |');
+      expect(page).toContain('**c2** ApplyFailed: Cluster c2 could not apply it.');
       expect(page).toContain(`kmodflow retry ${hub.name}`);
       expect(await module.query<Exception | undefined, [string]>('cluster', 'c2')).toMatchObject({ cluster: 'c2', reason: 'ApplyFailed' });
       expect(await module.query('cluster', 'c1')).toBeUndefined();

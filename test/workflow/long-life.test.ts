@@ -57,6 +57,20 @@ describe('a module with a long history', () => {
     });
   });
 
+  test('continues as new although events never cease', async () => {
+    await stage.perform(THREE, async ({ hub, module, start, ready, reconcile }) => {
+      await start({ eventsPerRun: 100 });
+      await ready();
+      hub.before.observe = reconcile; // each look is overtaken by the next event
+      const { runId } = await module.describe();
+      await reconcile();
+      await eventually('the next run', async () => ((await module.describe()).runId === runId ? undefined : true));
+      delete hub.before.observe;
+      const { events } = await stage.client.workflow.getHandle(module.workflowId, runId).fetchHistory();
+      expect(events?.length).toBeLessThan(130);
+    });
+  });
+
   test('that is headless keeps its spec and its number', async () => {
     await stage.perform(THREE, async (scene) => {
       const { hub, start, ready, until } = scene;

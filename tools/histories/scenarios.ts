@@ -102,6 +102,16 @@ const removed: Scenario = async (stage) => {
   return [{ file: 'managedClusterModule-removal', workflowId: 'mcm/leaving' }];
 };
 
+const brokenAndMended: Scenario = async (stage) => {
+  await equip(stage, 'broken', 2);
+  const kernelMappings = [{ regexp: '(', containerImage: 'registry.example.com/kmods/broken:1' }];
+  await stage.apply('broken', { container: { kernelMappings } });
+  await stage.until('broken', 'Invalid', (s) => s.phase === 'Invalid');
+  await stage.apply('broken');
+  await stage.ready('broken', 2);
+  return [{ file: 'managedClusterModule-invalid-and-mended', workflowId: 'mcm/broken' }];
+};
+
 const askedByPeople: Scenario = async (stage) => {
   const [amd64, cloud, rt] = KERNELS;
   await stage.push('asked', [amd64, rt]);
@@ -129,17 +139,22 @@ const askedByPeople: Scenario = async (stage) => {
 
 const moduleWithManyEvents: Scenario = async (stage) => {
   await equip(stage, 'long', 3);
-  const handle = await startHeadless(stage, 'long', { rollout: slowly }, 60);
+  const handle = await startHeadless(stage, 'long', { rollout: slowly }, 100);
   const { runId } = await handle.describe();
   await published(stage, 'long', 1);
-  await eventually('the next run', async () => {
-    await handle.signal('reconcile');
-    return (await handle.describe()).runId === runId ? undefined : true;
-  });
+  const next = await eventually(
+    'the next run',
+    async () => {
+      await handle.signal('reconcile');
+      const now = (await handle.describe()).runId;
+      return now === runId ? undefined : now;
+    },
+    { everyMs: 10 },
+  );
   await untilStatus(handle, 'Ready', (s) => s.phase === 'Ready');
   return [
     { file: 'managedClusterModule-continued-as-new', workflowId: 'mcm/long', runId },
-    { file: 'managedClusterModule-continuation', workflowId: 'mcm/long' },
+    { file: 'managedClusterModule-continuation', workflowId: 'mcm/long', runId: next },
   ];
 };
 
@@ -169,6 +184,7 @@ export const scenarios: readonly Scenario[] = [
   supersededInMidRollout,
   failedAndTriedAgain,
   removed,
+  brokenAndMended,
   askedByPeople,
   moduleWithManyEvents,
   waveWithManyEvents,
