@@ -41,6 +41,7 @@ export async function setScene({ clusters, kernels }: SceneOptions): Promise<Sce
       kubeconfigPath: stack.control.kubeconfigPath,
       temporalAddress: stack.temporal.address,
       settle: `${SETTLE_SECONDS}s`,
+      ...(process.env['HUB_NODE_OPTIONS'] === undefined ? {} : { env: { NODE_OPTIONS: process.env['HUB_NODE_OPTIONS'] } }),
     });
   return { ...stack, fleet, kernels: names, digests, startHub };
 }

@@ -32,6 +32,7 @@ export async function startHubProcess(options: HubProcessOptions): Promise<HubPr
   const running = await run({
     program: process.execPath,
     args: [
+      '--max-semi-space-size=4', // as the first line of main.js has it: a third less memory for the same speed
       join(repositoryRoot, 'dist/src/cli/main.js'),
       options.part ?? 'hub',
       '--kubeconfig',
