@@ -52,7 +52,8 @@ export async function benchPublish(options: SceneOptions): Promise<PublishFigure
       const floorAfterSeconds = await measureFloor(scene);
       const floorSeconds = (floorBeforeSeconds + floorAfterSeconds) / 2;
       return {
-        ...options,
+        clusters: options.clusters,
+        kernels: options.kernels,
         floorSeconds: round(floorSeconds),
         floorBeforeSeconds: round(floorBeforeSeconds),
         floorAfterSeconds: round(floorAfterSeconds),

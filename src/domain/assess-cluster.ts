@@ -114,7 +114,8 @@ export const waitsSinceMs = (work: WorkView, { availableSinceMs, lostAtMs = 0 }:
  * How long a proof must hold. That no node matches is shown by counters that are absent, which is also how a Module looks that KMM on the spoke has not counted yet:
  * so this takes three times as long.
  */
-export const settleTimeMs = (verdict: 'Holds' | 'NoNodes', { settleMs }: Patience): number => (verdict === 'Holds' ? settleMs : 3 * settleMs);
+export const settleTimeMs = (verdict: 'Holds' | 'NoNodes', { settleMs }: Patience): number =>
+  verdict === 'Holds' ? settleMs : 3 * settleMs;
 
 /** When the content was published, by the hub's clock. An unreadable annotation counts as "long ago", so that it can time out. */
 export function publishedMs(work: WorkView): number {

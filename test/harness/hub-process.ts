@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import { repositoryRoot } from './parts.js';
 import { makeTempDir, removeTempDir, run } from './process.js';
 
+/** As the first line of main.js has them: V8 keeps less garbage then, a third less resident memory at the same speed. */
+const NODE_FLAGS = ['--max-semi-space-size=4', '--max-old-space-size=1024'];
+
 export interface HubProcessOptions {
   readonly kubeconfigPath: string;
   readonly temporalAddress: string;
@@ -32,7 +35,7 @@ export async function startHubProcess(options: HubProcessOptions): Promise<HubPr
   const running = await run({
     program: process.execPath,
     args: [
-      '--max-semi-space-size=4', // as the first line of main.js has it: a third less memory for the same speed
+      ...NODE_FLAGS,
       join(repositoryRoot, 'dist/src/cli/main.js'),
       options.part ?? 'hub',
       '--kubeconfig',

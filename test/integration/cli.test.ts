@@ -241,7 +241,9 @@ describe('a headless module', () => {
       const mcm = JSON.parse(JSON.stringify(manifest('broken')).replaceAll('kmods/simple:', 'kmods/absent:')) as unknown;
       const { code, err } = await cli(['start', '-f', 'mcm.yaml', '--wait', '--timeout', '1m'], file(mcm));
       expect(code).toBe(1);
-      expect(err).toMatch(/\nModule broken is degraded: 0 of 6 clusters loaded, 5 excluded\. Image \S+\/kmods\/absent:\S+ does not exist at registry/);
+      expect(err).toMatch(
+        /\nModule broken is degraded: 0 of 6 clusters loaded, 5 excluded\. Image \S+\/kmods\/absent:\S+ does not exist at registry/,
+      );
       const { out } = await cli(['status', 'broken']);
       expect(out).toContain('ImageMissing');
       expect(out).toContain('kmodflow retry broken');

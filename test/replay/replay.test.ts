@@ -63,12 +63,10 @@ describe('the replay notices when the code does something else than the history 
   );
 
   test('a module that started another child', async () => {
-    const module = stored.find(({ file }) => file === 'managedClusterModule-first-rollout-and-catch-up.json');
-    const replay = Worker.runReplayHistory(
-      options,
-      readHistory(tamper(parse(module?.text ?? '{\"events\":[]}'), 'startChildWorkflowExecutionInitiatedEventAttributes')),
-    );
-    await expect(replay).rejects.toThrow(DeterminismViolationError);
+    const text = stored.find(({ file }) => file === 'managedClusterModule-first-rollout-and-catch-up.json')?.text;
+    if (text === undefined) throw new Error('The history of a first rollout is missing.');
+    const tampered = tamper(parse(text), 'startChildWorkflowExecutionInitiatedEventAttributes');
+    await expect(Worker.runReplayHistory(options, readHistory(tampered))).rejects.toThrow(DeterminismViolationError);
   });
 });
 

@@ -185,7 +185,11 @@ describe('the page in the Temporal UI', () => {
 
   test.each([
     ['spec', aStatus({ problems: [{ path: 'spec', message: 'x' }] }), 'kubectl edit managedclustermodule kmod'],
-    ['spec of a headless module', aStatus({ headless: true, problems: [{ path: 'spec', message: 'x' }] }), 'kmodflow start -f <file> --update'],
+    [
+      'spec of a headless module',
+      aStatus({ headless: true, problems: [{ path: 'spec', message: 'x' }] }),
+      'kmodflow start -f <file> --update',
+    ],
     [
       'held removal',
       aStatus({ removals: { count: 5, published: 6, token: 'abc', sample: [], held: true } }),

@@ -43,14 +43,24 @@ describe('Events on an MCM', () => {
 
   test('a rollout begins', () => {
     expect(events({}, { phase: 'Progressing', rollout, fleet: aFleet({ Pending: 24 }) })).toEqual([
-      { type: 'Normal', reason: 'RolloutStarted', message: 'Rollout 2 brings revision kmod-bbbbbbbbbb to the clusters that lack it; the selector matches 24 clusters.' },
+      {
+        type: 'Normal',
+        reason: 'RolloutStarted',
+        message: 'Rollout 2 brings revision kmod-bbbbbbbbbb to the clusters that lack it; the selector matches 24 clusters.',
+      },
     ]);
   });
 
   test('the first rollout begins before there was any status', () => {
     expect(
       events(undefined, { phase: 'Progressing', history: [], rollout: { ...rollout, number: 1 }, fleet: aFleet({ Pending: 1 }) }),
-    ).toEqual([{ type: 'Normal', reason: 'RolloutStarted', message: 'Rollout 1 brings revision kmod-bbbbbbbbbb to the clusters that lack it; the selector matches 1 cluster.' }]);
+    ).toEqual([
+      {
+        type: 'Normal',
+        reason: 'RolloutStarted',
+        message: 'Rollout 1 brings revision kmod-bbbbbbbbbb to the clusters that lack it; the selector matches 1 cluster.',
+      },
+    ]);
   });
 
   test('a rollout completes, and the module is ready', () => {
