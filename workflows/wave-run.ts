@@ -10,7 +10,7 @@ import {
 import { waveDetails } from '../src/domain/details.js';
 import { moduleWorkflowId } from '../src/domain/messages.js';
 import type { RolloutRecord, WaveProgress, WaveRef, WaveResult } from '../src/domain/process.js';
-import { concurrencyOf } from '../src/domain/rollout-policy.js';
+import { concurrencyOf } from '../src/domain/rollout-arithmetic.js';
 import { followWave, publishBatch } from './activity-proxies.js';
 import { nowText } from './clock.js';
 import { messageOf } from './failure-message.js';

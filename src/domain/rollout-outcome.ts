@@ -1,5 +1,5 @@
 import type { RolloutOutcome, WaveTotals } from './process.js';
-import { countOf } from './rollout-policy.js';
+import { countOf } from './rollout-arithmetic.js';
 
 export const noTotals = (): WaveTotals => ({
   total: 0,

@@ -20,11 +20,3 @@ export const effectivePolicy = (policy: RolloutPolicy | undefined, defaultSettle
   settleMs: policy?.settle === undefined ? defaultSettleMs : parseDuration(policy.settle),
   progressDeadlineMs: policy?.progressDeadline === undefined ? DEFAULT_PROGRESS_DEADLINE_MS : parseDuration(policy.progressDeadline),
 });
-
-/** A count, or a share of `total` rounded down: never more than asked for. Kubernetes rounds `maxUnavailable` the same way. */
-export const countOf = (value: number | string, total: number): number =>
-  typeof value === 'number' ? value : Math.floor((Number.parseInt(value, 10) * total) / 100);
-
-/** Clusters that may be unproven at once: at least one, or nothing would ever move. */
-export const concurrencyOf = (value: number | string | undefined, total: number): number =>
-  value === undefined ? Math.max(1, total) : Math.max(1, countOf(value, total));

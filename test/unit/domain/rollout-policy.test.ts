@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { concurrencyOf, countOf, effectivePolicy } from '../../../src/domain/rollout-policy.js';
+import { effectivePolicy } from '../../../src/domain/rollout-policy.js';
+import { concurrencyOf, countOf } from '../../../src/domain/rollout-arithmetic.js';
 
 describe('a rollout policy', () => {
   test('that says nothing serves all at once, bears no failure and waits half an hour', () => {
