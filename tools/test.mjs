@@ -61,7 +61,8 @@ function jest(projects, extra) {
       '--no-warnings',
       join(root, 'node_modules', 'jest', 'bin', 'jest.js'),
       ...['--selectProjects', ...projects],
-      ...['--passWithNoTests', '--json', `--outputFile=${outputFile}`],
+      // A failed test may leave a worker polling: the run must end with its figures all the same.
+      ...['--passWithNoTests', '--forceExit', '--json', `--outputFile=${outputFile}`],
       ...extra,
     ]);
     return countsOf(existsSync(outputFile) ? JSON.parse(readFileSync(outputFile, 'utf8')) : undefined, exitCode);

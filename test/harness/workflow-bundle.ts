@@ -6,7 +6,9 @@ import { repositoryRoot } from './parts.js';
 
 /** The workflow code for a worker: the bundle of the build when it is newer than every source, else one made now and kept until a source changes. */
 export async function workflowBundle(): Promise<WorkflowBundleOption> {
-  const sourceTime = Math.max(...['workflows', 'src/domain', 'src/api'].map((folder) => newest(join(repositoryRoot, folder))));
+  const sourceTime = Math.max(
+    ...['workflows', 'src/domain', 'src/api', 'src/temporal'].map((folder) => newest(join(repositoryRoot, folder))),
+  );
   const built = join(repositoryRoot, 'dist/workflow-bundle.js');
   const cached = join(repositoryRoot, '.tools/workflow-bundle.js');
   for (const codePath of [built, cached]) if (existsSync(codePath) && statSync(codePath).mtimeMs > sourceTime) return { codePath };
