@@ -138,12 +138,16 @@ describe('a rollout to 60 clusters completes, with one write for each, when in t
       proxy.set(...rules);
       const cutting = cutEveryMs === undefined ? undefined : setInterval(proxy.cutConnections, cutEveryMs);
       if (cutEveryMs !== undefined) proxy.cutConnections();
-      await sleep(lastsMs);
-      const { status } = await getMcm(stack.api, name);
-      expect(status?.phase).toBe('Progressing');
-      expect(status?.clusters?.failed).toBe(0);
-      clearInterval(cutting);
-      proxy.set();
+      try {
+        await sleep(lastsMs);
+        const { status } = await getMcm(stack.api, name);
+        // Some outages only slow a rollout down: it may even have finished. What it must not do is blame a cluster.
+        expect(['Progressing', 'Ready']).toContain(status?.phase);
+        expect(status?.clusters?.failed).toBe(0);
+      } finally {
+        clearInterval(cutting); // or the outage would reach into the cases that follow
+        proxy.set();
+      }
       await expectUnharmed(name);
       console.log(`${name}: ${Date.now() - began - lastsMs} ms after the outage, ${appliesIn(proxy.requests, name).length} applies`);
       await remove(name);
