@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { resources, type KubernetesObject } from '../../src/kube/index.js';
 import { startAgents, type Agents } from '../harness/agent.js';
 import { eventually } from '../harness/eventually.js';
 import { createFleet, type Fleet } from '../harness/fleet.js';
@@ -69,4 +70,15 @@ describe('a fleet of 100 clusters with 3 kernels', () => {
     },
     2 * MINUTE,
   );
+
+  test('publishes Modules that the Module CRD accepts', async () => {
+    await stack.api.apply(resources.namespaces, { metadata: { name: 'kmm-modules' } });
+    const works = await worksOf(stack.api, 'simple');
+    expect(works.size).toBe(100);
+    for (const work of works.values()) {
+      const { workload } = work['spec'] as { workload: { manifests: (KubernetesObject & { metadata: { name: string } })[] } };
+      expect(workload.manifests).toHaveLength(1);
+      for (const manifest of workload.manifests) await stack.api.apply(resources.modules, manifest); // throws what the server has against it
+    }
+  });
 });
