@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=4 --max-old-space-size=1024
+#!/usr/bin/env -S node --max-semi-space-size=4 --max-old-space-size=512
 import { userInfo } from 'node:os';
 import { readTextFile, type Io } from './io.js';
 import { run } from './program.js';
