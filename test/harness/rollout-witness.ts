@@ -4,7 +4,7 @@ import type { AuditEvent } from './audit.js';
 import { eventually } from './eventually.js';
 import type { FleetCluster } from './fleet.js';
 import { follow } from './follow.js';
-import { anMcm, getMcm, mappingsIn, type StoredMcm } from './mcm.js';
+import { anMcm, getMcm, mappingsIn, worksOf, type StoredMcm } from './mcm.js';
 import type { ProxiedRequest } from './fault-proxy.js';
 import type { Registry } from './registry.js';
 
@@ -107,8 +107,16 @@ export const waitUntilReady = (api: HubApi, name: string, loaded: number, timeou
       const upToDate = status?.observedGeneration === metadata.generation && status?.currentRevision === status?.updateRevision;
       return upToDate && status?.phase === 'Ready' && status.clusters?.loaded === loaded ? status : undefined;
     },
-    { timeoutMs, seen: async () => (await getMcm(api, name)).status },
+    { timeoutMs, seen: () => whatIsMissing(api, name) },
   );
+
+/** What a person needs to find out why a module does not get ready: its state, and the first ManifestWorks whose spokes do not report it loaded. */
+async function whatIsMissing(api: HubApi, name: string): Promise<object> {
+  const { phase, clusters, rollout, exceptions = [] } = (await getMcm(api, name)).status ?? {};
+  const unproven = [...(await worksOf(api, name)).values()].filter((work) => !isLoaded(work));
+  const first = unproven.slice(0, 3).map((work) => ({ metadata: work.metadata, status: work['status'] }));
+  return { phase, clusters, rollout, exceptions: exceptions.slice(0, 3), notReportedLoaded: unproven.length, first };
+}
 
 export interface WorkProgress {
   /** Clusters whose ManifestWork carries the marker. */
