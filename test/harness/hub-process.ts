@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { repositoryRoot } from './parts.js';
 import { makeTempDir, removeTempDir, run } from './process.js';
 
-/** As the first line of main.js has them: V8 keeps less garbage then, a third less resident memory at the same speed. */
+/** As the first line of main.js has them: V8 keeps less garbage then; see docs/performance.md. */
 const NODE_FLAGS = ['--max-semi-space-size=4', '--max-old-space-size=512'];
 
 export interface HubProcessOptions {
