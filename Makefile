@@ -1,6 +1,6 @@
 # Needs Python 3 with pip and Go; everything else comes with "make tools". Run "make" for the list of targets.
 .DEFAULT_GOAL := help
-.PHONY: help tools deps build generate lint typecheck unit test demo bench clean
+.PHONY: help tools build-parts deps build generate lint typecheck unit test demo bench clean
 MAKEFLAGS += --no-print-directory
 
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
@@ -9,10 +9,13 @@ NPM_RUN := .tools/bin/npm run --silent
 SOURCES := $(shell find src workflows activities bench tools test/harness -name '*.ts' 2>/dev/null)
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-16s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-16s %s\n' "$$name" "$$text"; done
 
 tools: ## Node, Temporal, control plane and registry under .tools/bin, fetched or built once
 	@tools/install-parts.sh
+
+build-parts: ## buildah, QEMU, Debian kernels and base images, for the tests that build and load kernel modules
+	@tools/install-build-parts.sh
 
 deps: tools node_modules/.package-lock.json ## npm packages, installed when package-lock.json has changed
 
@@ -39,7 +42,7 @@ typecheck: deps ## the TypeScript compiler, tests included
 unit: deps ## the tests that need no servers (a few seconds)
 	@$(NODE) tools/test.mjs --only unit $(ARGS)
 
-test: deps ## everything: lint, types, build and all tests, on real servers (ARGS="--only unit,replay" for some)
+test: deps build-parts ## everything: lint, types, build and all tests, on real servers (ARGS="--only unit,replay" for some)
 	@$(NODE) tools/test.mjs $(ARGS)
 
 demo: build ## a hub, a simulated fleet and a rollout to watch (ARGS="--once" ends when it is complete)

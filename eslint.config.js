@@ -5,6 +5,14 @@ import importX from 'eslint-plugin-import-x';
 const FORBIDDEN_IMPORTS = [
   { target: 'src/api', above: ['src/domain', 'src/kube', 'src/registry', 'src/temporal', 'src/controller', 'src/client', 'src/cli'] },
   { target: 'src/domain', above: ['src/kube', 'src/registry', 'src/temporal', 'src/controller', 'src/client', 'src/cli'] },
+  {
+    target: 'src/kmod',
+    above: ['src/kube', 'src/registry', 'src/temporal', 'src/controller', 'src/client', 'src/cli', 'workflows', 'activities'],
+  },
+  {
+    target: 'src/signer',
+    above: ['src/kube', 'src/registry', 'src/temporal', 'src/controller', 'src/client', 'src/cli', 'workflows', 'activities'],
+  },
   { target: 'src/kube', above: ['src/registry', 'src/temporal', 'src/controller', 'src/client', 'src/cli', 'workflows', 'activities'] },
   { target: 'src/registry', above: ['src/kube', 'src/temporal', 'src/controller', 'src/client', 'src/cli', 'workflows', 'activities'] },
   { target: 'src/client', above: ['src/controller', 'src/cli'] },

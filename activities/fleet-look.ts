@@ -2,7 +2,7 @@ import { assessCluster, type Assessment, type Patience } from '../src/domain/ass
 import { retryLabel } from '../src/domain/manifest-work.js';
 import { changesInMs } from '../src/domain/next-change.js';
 import { contentRenderer, type DesiredContent, type ImageProblems } from '../src/domain/desired-content.js';
-import type { ImageProblem } from '../src/domain/process.js';
+import type { ImageProblem } from '../src/domain/image-process.js';
 import type { Revision } from '../src/domain/revision.js';
 import { matchesLabels } from '../src/domain/selector.js';
 import type { ClusterView, WorkView } from '../src/domain/views.js';

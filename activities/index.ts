@@ -1,3 +1,4 @@
+import type { RunImageJobInput } from '../src/domain/image-process.js';
 import type { Deps } from './deps.js';
 import { withFailures } from './failures.js';
 import { createFollowWave } from './follow-wave.js';
@@ -8,7 +9,10 @@ import { createPublishBatch } from './publish-batch.js';
 import { createRecordRevision } from './record-revision.js';
 import { createRemoveWorks } from './remove-works.js';
 import { createReport } from './report.js';
+import { createRequestBuildSlot, createRequestImages } from './request-images.js';
 import { createResolveImages } from './resolve-images.js';
+import { createRunImageJob } from './run-image-job.js';
+import { createAdoptImageJobs, createCancelImageJobs, createReleaseImageJob, createStandingImageJobs } from './standing-image-jobs.js';
 
 export type { Deps, WorkflowMessages } from './deps.js';
 
@@ -17,6 +21,13 @@ export const createActivities = (deps: Deps) =>
   withFailures({
     observe: beating(createObserve(deps)),
     resolveImages: beating(createResolveImages(deps)),
+    requestImages: beating(createRequestImages(deps)),
+    requestBuildSlot: beating(createRequestBuildSlot(deps)),
+    runImageJob: beating((input: RunImageJobInput) => createRunImageJob(deps)(input)),
+    standingImageJobs: beating(createStandingImageJobs(deps)),
+    adoptImageJobs: beating(createAdoptImageJobs(deps)),
+    releaseImageJob: beating(createReleaseImageJob(deps)),
+    cancelImageJobs: beating(createCancelImageJobs(deps)),
     recordRevision: beating(createRecordRevision(deps)),
     planWave: beating(createPlanWave(deps)),
     publishBatch: createPublishBatch(deps),

@@ -1,21 +1,25 @@
-import type { ManagedClusterModuleSpec } from '../src/api/index.js';
 import type { Assessment } from '../src/domain/assess-cluster.js';
-import { resolveKernel } from '../src/domain/effective-module.js';
 import { isMassRemoval, summarizeFleet, type Exception, type FleetSummary, type Removals } from '../src/domain/fleet-summary.js';
-import type { ImageNeed, Observation, ObserveInput, SpecProblem } from '../src/domain/process.js';
-import { revisionHash, type Pin, type Revision } from '../src/domain/revision.js';
+import { imageNeeds, type KnownInputs } from '../src/domain/image-need.js';
+import type { ImageNeed } from '../src/domain/image-process.js';
+import type { Observation, ObserveInput, SpecProblem } from '../src/domain/process.js';
+import { settingsWithoutEffect } from '../src/domain/settings-without-effect.js';
+import type { Pin, Revision } from '../src/domain/revision.js';
 import { effectivePolicy } from '../src/domain/rollout-policy.js';
 import type { ClusterView, WorkView } from '../src/domain/views.js';
 import { validateManagedClusterModule } from '../src/domain/validate-mcm.js';
 import type { Deps } from './deps.js';
 import { lookAt, selectedClusters, type SpokeLook } from './fleet-look.js';
 import { readModuleSource, type SourceModule } from './module-source.js';
+import { wantedRevision, type WantedRevision } from './wanted-revision.js';
 
 export const SYNC_TIMEOUT_MS = 60_000;
 const PROBLEMS_SHOWN = 20;
 const SAMPLE = 10;
+/** A need with a recipe has about a kilobyte, and a payload at most 256 of them: what was not looked for yet comes first, the rest when there is room again. */
+const NEEDS_AT_ONCE = 100;
 
-type ObserveDeps = Pick<Deps, 'api' | 'fleet' | 'sha256' | 'now' | 'defaultSettleMs'>;
+type ObserveDeps = Pick<Deps, 'api' | 'fleet' | 'inputs' | 'sha256' | 'now' | 'defaultSettleMs'>;
 
 /**
  * Looks at the module and its fleet: what the spec asks for, which images have no digest yet, where each cluster stands, what must be removed. Reads one object; the
@@ -29,7 +33,7 @@ export const createObserve =
     if (source === undefined) return gone(deps, input.name);
     const problems = validateManagedClusterModule({ metadata: { name: source.name }, spec: source.spec });
     if (problems.length > 0) return invalid(deps, source, problems);
-    return observeModule(deps, source, input);
+    return observeModule(deps, source, await wantedRevision(deps, source), input);
   };
 
 function gone({ fleet }: ObserveDeps, name: string): Observation {
@@ -59,15 +63,14 @@ const lookOptions = (source: SourceModule, revision: Revision | undefined, image
   ownerUid: source.uid,
 });
 
-function observeModule(deps: ObserveDeps, source: SourceModule, input: ObserveInput): Observation {
+function observeModule(deps: ObserveDeps, source: SourceModule, wanted: WantedRevision, input: ObserveInput): Observation {
   const { name, spec, uid, generation, remembered } = source;
   const policy = effectivePolicy(spec.rollout, deps.defaultSettleMs);
   const moduleSpec = spec.moduleSpec ?? { selector: {} };
-  const hash = revisionHash({ spokeNamespace: spec.spokeNamespace, moduleSpec }, deps.sha256);
-  const revision = deps.fleet.revisionsOf(name).find((r) => r.hash === hash);
+  const { hash, known, recorded: revision } = wanted;
   const selected = selectedClusters(deps.fleet.clusters.values(), spec.selector);
   const pins = revision?.pins ?? {};
-  const needed = neededImages(deps, source, selected);
+  const needed = neededImages(deps, source, known, selected);
   // While an image is being looked up for the first time, nothing can be said. Once every one is known to be missing, that is what each cluster waits for.
   const allTried = needed.every(({ image }) => input.imageProblems.some((p) => p.image === image));
   const unrecorded = allTried ? { name: '', number: 0, hash, pins, spokeNamespace: spec.spokeNamespace, moduleSpec } : undefined;
@@ -80,7 +83,11 @@ function observeModule(deps: ObserveDeps, source: SourceModule, input: ObserveIn
     generation,
     policy,
     revision: { hash, name: revision?.name, number: revision?.number },
-    needs: needed.flatMap((need) => withoutPinned(need, pins)),
+    needs: urgentNeeds(
+      needed.flatMap((need) => withoutPinned(need, pins)),
+      input.imageProblems,
+    ),
+    notes: settingsWithoutEffect(moduleSpec),
     pinned: boundedPins(needed, pins),
     pinnedCount: Object.keys(pins).length,
     needsNoImage: moduleSpec.moduleLoader === undefined,
@@ -122,27 +129,19 @@ function partlyServed({ cluster, desired, assessment }: SpokeLook): Exception[] 
   }));
 }
 
-/** The distinct images of the fleet's kernels, each once, whoever needs it. */
-function neededImages({ sha256 }: ObserveDeps, { name, spec }: SourceModule, selected: readonly ClusterView[]): ImageNeed[] {
-  const moduleSpec = spec.moduleSpec;
-  if (moduleSpec?.moduleLoader === undefined) return [];
+function neededImages(
+  { sha256 }: ObserveDeps,
+  { name, spec }: SourceModule,
+  inputs: KnownInputs,
+  selected: readonly ClusterView[],
+): ImageNeed[] {
   const kernels = [...new Set(selected.flatMap((c) => (c.accepted && !c.deleting ? (c.kernels ?? []) : [])))].sort();
-  const byImage = new Map<string, ImageNeed & { kernels: string[] }>();
-  for (const kernel of kernels) {
-    const effective = resolveKernel({ moduleSpec, modName: name, modNamespace: spec.spokeNamespace, kernel });
-    if ('problem' in effective) continue;
-    const image = effective.containerImage;
-    const known = byImage.get(image);
-    if (known !== undefined) known.kernels.push(kernel);
-    else byImage.set(image, { ...describeNeed(spec, image, effective.registryTLS, sha256), kernels: [kernel] });
-  }
-  return [...byImage.values()];
+  return imageNeeds({ name, spec, kernels, inputs, sha256 });
 }
 
-function describeNeed({ moduleSpec }: ManagedClusterModuleSpec, image: string, tls: ImageNeed['tls'], sha256: ObserveDeps['sha256']) {
-  const secretName = moduleSpec?.imageRepoSecret?.name || undefined;
-  const how = [image, moduleSpec?.imageRebuildTriggerGeneration ?? null, secretName ?? null, tls ?? null];
-  return { key: sha256(JSON.stringify(how)).slice(0, 16), image, secretName, tls };
+function urgentNeeds(needs: readonly ImageNeed[], problems: ObserveInput['imageProblems']): ImageNeed[] {
+  const tried = new Set(problems.map((p) => p.image));
+  return [...needs.filter((n) => !tried.has(n.image)), ...needs.filter((n) => tried.has(n.image))].slice(0, NEEDS_AT_ONCE);
 }
 
 const withoutPinned = (need: ImageNeed, pins: Revision['pins']): ImageNeed[] => {
@@ -157,7 +156,7 @@ const boundedPins = (needed: readonly ImageNeed[], pins: Revision['pins']): Pin[
     .flatMap(({ kernels }) =>
       kernels.flatMap((kernel) => {
         const pin = pins[kernel];
-        return pin === undefined ? [] : [{ kernel, ...pin }];
+        return pin === undefined ? [] : [{ kernel, image: pin.image, digest: pin.digest, origin: pin.origin }];
       }),
     )
     .slice(0, 100);

@@ -1,13 +1,14 @@
 import { PINS_ANNOTATION } from '../src/api/names.js';
 import { isFault } from '../src/domain/fault.js';
 import type { RecordedRevision, RecordRevisionInput } from '../src/domain/process.js';
-import { appendPins, revisionHash, revisionName, revisionsToPrune } from '../src/domain/revision.js';
-import { readRevision, resources, writeRevision, type StoredRevision } from '../src/kube/index.js';
+import { appendPins, revisionName, revisionsToPrune, type RevisionInputs } from '../src/domain/revision.js';
+import { encodePins, readRevision, resources, writeRevision, type StoredRevision } from '../src/kube/index.js';
 import type { Deps } from './deps.js';
 import { readModuleSource, type SourceModule } from './module-source.js';
 import { SYNC_TIMEOUT_MS } from './observe.js';
+import { wantedRevision } from './wanted-revision.js';
 
-type RecordDeps = Pick<Deps, 'api' | 'fleet' | 'sha256' | 'operatorNamespace' | 'logger'>;
+type RecordDeps = Pick<Deps, 'api' | 'fleet' | 'inputs' | 'sha256' | 'operatorNamespace' | 'logger'>;
 
 /**
  * Writes the revision that the spec asks for, or appends pins to it, and prunes revisions that nobody can go back to any more. Safe to run twice.
@@ -19,11 +20,11 @@ export const createRecordRevision =
     await deps.fleet.whenSynced(SYNC_TIMEOUT_MS);
     const source = await readModuleSource(deps, input);
     if (source === undefined) return undefined;
-    const inputs = { spokeNamespace: source.spec.spokeNamespace, moduleSpec: source.spec.moduleSpec ?? { selector: {} } };
-    if (revisionHash(inputs, deps.sha256) !== input.hash) return undefined;
+    const { hash, frozen } = await wantedRevision(deps, source);
+    if (hash !== input.hash) return undefined;
     const name = revisionName(source.name, input.hash);
     const standing = await readStored(deps, name);
-    const recorded = standing === undefined ? await create(deps, source, input) : await append(deps, source, standing, input);
+    const recorded = standing === undefined ? await create(deps, source, frozen, input) : await append(deps, source, standing, input);
     await prune(deps, source.name, recorded.name);
     return { name: recorded.name, number: recorded.number };
   };
@@ -39,7 +40,7 @@ async function readStored({ api, operatorNamespace }: RecordDeps, name: string):
 
 const nextNumber = ({ fleet }: RecordDeps, module: string): number => Math.max(0, ...fleet.revisionsOf(module).map((r) => r.number)) + 1;
 
-async function create(deps: RecordDeps, source: SourceModule, input: RecordRevisionInput): Promise<StoredRevision> {
+async function create(deps: RecordDeps, source: SourceModule, frozen: RevisionInputs, input: RecordRevisionInput): Promise<StoredRevision> {
   const written = await deps.api.create(
     resources.controllerRevisions,
     writeRevision({
@@ -47,8 +48,7 @@ async function create(deps: RecordDeps, source: SourceModule, input: RecordRevis
       namespace: deps.operatorNamespace,
       hash: input.hash,
       number: nextNumber(deps, source.name),
-      spokeNamespace: source.spec.spokeNamespace,
-      moduleSpec: source.spec.moduleSpec ?? { selector: {} },
+      ...frozen,
       pins: appendPins({}, input.pins).pins,
       ownerUid: source.uid,
     }),
@@ -70,7 +70,7 @@ async function append(
   const number = standing.number < newest ? newest + 1 : standing.number;
   if (number === standing.number && Object.keys(pins).length === Object.keys(standing.pins).length) return standing;
   const written = await deps.api.mergePatch(resources.controllerRevisions, standing.name, deps.operatorNamespace, {
-    metadata: { resourceVersion: standing.resourceVersion, annotations: { [PINS_ANNOTATION]: JSON.stringify(pins) } },
+    metadata: { resourceVersion: standing.resourceVersion, annotations: { [PINS_ANNOTATION]: encodePins(pins) } },
     revision: number,
   });
   deps.fleet.revisions.put(written);

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
+import { benchInspect } from './inspect.js';
 import { benchPublish } from './publish.js';
 import { benchSteady } from './steady.js';
 
@@ -38,5 +39,11 @@ program
   .option('--kernels <n>', 'distinct kernels of the fleet', positive, 3)
   .option('--json <file>', 'writes the figures there too')
   .action(async (options: Options) => print({ ...(await benchSteady(options)) }, options.json));
+program
+  .command('inspect')
+  .description('How long a large image takes to be inspected, and what memory that needs, against fetching its blobs.')
+  .option('--megabytes <n>', 'size of the image', positive, 500)
+  .option('--json <file>', 'writes the figures there too')
+  .action(async (options: { megabytes: number; json?: string }) => print({ ...(await benchInspect(options)) }, options.json));
 
 await program.parseAsync();

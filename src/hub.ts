@@ -6,7 +6,15 @@ import type { KubeConfig } from '@kubernetes/client-node';
 import { createActivities } from '../activities/index.js';
 import type { Config } from './config.js';
 import { startController } from './controller/controller.js';
-import { createEventRecorder, createFleet, createHubApi, loadKubeConfig, type Fleet, type HubApi } from './kube/index.js';
+import {
+  createEventRecorder,
+  createFleet,
+  createHubApi,
+  createImageInputs,
+  loadKubeConfig,
+  type Fleet,
+  type HubApi,
+} from './kube/index.js';
 import type { Logger } from './logger.js';
 import { createRegistryClient, type RegistryClient } from './registry/index.js';
 import { connectTemporal } from './temporal/connection.js';
@@ -68,7 +76,9 @@ export async function runHub({ config, parts, logger, signal, kubeConfig, workfl
         api,
         fleet,
         registry,
-        workflows: createWorkflowMessages(client),
+        workflows: createWorkflowMessages(client, config.taskQueue),
+        inputs: createImageInputs({ api, fleet, operatorNamespace: config.operatorNamespace }),
+        imageJobs: config.imageJobs,
         events: createEventRecorder(api, { component: 'kmodflow', instance: hostname(), logger }),
         sha256,
         now: Date.now,

@@ -17,6 +17,9 @@ const FOLLOW: ActivityOptions = {
   retry: { ...patient, maximumInterval: '10 seconds' },
 };
 
+/** Follows one build (3 hours: the Job's own deadline ends a longer one). A cancelled one is waited for, so that nobody makes a Job after Jobs have been deleted. */
+const BUILD: ActivityOptions = { startToCloseTimeout: '3 hours', heartbeatTimeout: HEARTBEAT, retry: patient };
+
 /** What the Temporal UI shows beside an activity: at most 200 bytes. */
 const SUMMARY_CHARS = 150;
 
@@ -31,6 +34,13 @@ export const report = activity('report', SHORT);
 export const planWave = activity('planWave', SHORT);
 export const isRunning = activity('isRunning', SHORT);
 export const resolveImages = activity('resolveImages', { ...BATCH, startToCloseTimeout: '10 minutes' });
+export const requestImages = activity('requestImages', SHORT);
 export const publishBatch = activity('publishBatch', BATCH);
 export const removeWorks = activity('removeWorks', BATCH);
 export const followWave = activity('followWave', FOLLOW);
+export const runImageJob = activity('runImageJob', BUILD);
+export const standingImageJobs = activity('standingImageJobs', SHORT);
+export const adoptImageJobs = activity('adoptImageJobs', SHORT);
+export const releaseImageJob = activity('releaseImageJob', SHORT);
+export const cancelImageJobs = activity('cancelImageJobs', SHORT);
+export const requestBuildSlot = activity('requestBuildSlot', SHORT);

@@ -5,6 +5,7 @@ import {
   confirmRemovalUpdate,
   deleteUpdate,
   historyQuery,
+  imageNewsSignal,
   pauseUpdate,
   planQuery,
   reconcileSignal,
@@ -34,11 +35,12 @@ export interface ManagedClusterModuleInput {
 export async function managedClusterModule(input: ManagedClusterModuleInput): Promise<string> {
   const { parseSpec } = isHeadless(input) ? await import(/* webpackMode: "eager" */ './parse-spec.js') : { parseSpec: neverHeadless };
   const run = new ModuleRun(input.name, input.carried ?? freshState(input.spec === undefined ? undefined : parseSpec(input.spec)));
-  const { face, requests, work } = run;
+  const { face, images, requests, work } = run;
   setHandler(reconcileSignal, () => run.lookAgain(), {
     description: 'Something changed: look again. Carries nothing and may be lost or doubled.',
   });
   setHandler(workFinishedSignal, (finished) => work.finished(finished));
+  setHandler(imageNewsSignal, (news) => images.news(news));
   setHandler(statusQuery, () => face.status());
   setHandler(planQuery, () => face.plan());
   setHandler(clusterQuery, (cluster) => face.exceptionOf(cluster));

@@ -1,6 +1,22 @@
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { ManagedClusterModuleSpec } from '../src/api/index.js';
-import { RECONCILE_SIGNAL, SET_PAUSED_SIGNAL, STOP_SIGNAL, WAVE_PROGRESS_SIGNAL, WORK_FINISHED_SIGNAL } from '../src/domain/messages.js';
+import type { QueueRequest, QueueView } from '../src/domain/build-queue.js';
+import type { ImageStatus } from '../src/domain/image-details.js';
+import type { ImageNews, ImageRequest } from '../src/domain/image-process.js';
+import {
+  ENQUEUE_SIGNAL,
+  HOLD_SLOT_SIGNAL,
+  IMAGE_NEWS_SIGNAL,
+  LEAVE_QUEUE_SIGNAL,
+  NEED_IMAGE_SIGNAL,
+  RECONCILE_SIGNAL,
+  RELEASE_IMAGE_SIGNAL,
+  SET_PAUSED_SIGNAL,
+  SLOT_GRANTED_SIGNAL,
+  STOP_SIGNAL,
+  WAVE_PROGRESS_SIGNAL,
+  WORK_FINISHED_SIGNAL,
+} from '../src/domain/messages.js';
 import type { ModulePlan, ModuleStatus } from '../src/domain/module-status.js';
 import type { RolloutRecord, WaveProgress } from '../src/domain/process.js';
 import type { Exception } from '../src/domain/fleet-summary.js';
@@ -30,6 +46,18 @@ export const waveProgressSignal = defineSignal<[WaveProgress]>(WAVE_PROGRESS_SIG
 export const setPausedSignal = defineSignal<[boolean]>(SET_PAUSED_SIGNAL);
 export const stopSignal = defineSignal<[string]>(STOP_SIGNAL);
 
+/** Names the workflow that a message is about. */
+export interface WorkflowName {
+  readonly workflowId: string;
+}
+export const needImageSignal = defineSignal<[ImageRequest]>(NEED_IMAGE_SIGNAL);
+export const releaseImageSignal = defineSignal<[WorkflowName]>(RELEASE_IMAGE_SIGNAL);
+export const imageNewsSignal = defineSignal<[ImageNews]>(IMAGE_NEWS_SIGNAL);
+export const slotGrantedSignal = defineSignal(SLOT_GRANTED_SIGNAL);
+export const enqueueSignal = defineSignal<[QueueRequest & { readonly capacity: number }]>(ENQUEUE_SIGNAL);
+export const holdSlotSignal = defineSignal<[WorkflowName]>(HOLD_SLOT_SIGNAL);
+export const leaveQueueSignal = defineSignal<[WorkflowName]>(LEAVE_QUEUE_SIGNAL);
+
 export const pauseUpdate = defineUpdate<string, [Request]>('pause');
 export const resumeUpdate = defineUpdate<string, [Request]>('resume');
 export const retryUpdate = defineUpdate<string, [Request]>('retry');
@@ -41,3 +69,5 @@ export const statusQuery = defineQuery<ModuleStatus>('status');
 export const planQuery = defineQuery<ModulePlan>('plan');
 export const clusterQuery = defineQuery<Exception | undefined, [string]>('cluster');
 export const historyQuery = defineQuery<readonly RolloutRecord[]>('history');
+export const imageStatusQuery = defineQuery<ImageStatus>('imageStatus');
+export const queueQuery = defineQuery<QueueView>('queue');

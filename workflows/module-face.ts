@@ -2,7 +2,7 @@ import { setCurrentDetails, workflowInfo } from '@temporalio/workflow';
 import { canonicalJson } from '../src/domain/canonical-json.js';
 import { moduleDetails } from '../src/domain/details.js';
 import { emptyFleet, type Exception, type FleetSummary } from '../src/domain/fleet-summary.js';
-import { imageStates } from '../src/domain/image-tries.js';
+import { imageStates, isMaking } from '../src/domain/image-tries.js';
 import type { ModulePlan, ModuleStatus } from '../src/domain/module-status.js';
 import type { ActiveWork } from '../src/domain/next-step.js';
 import { phaseOf } from '../src/domain/phase.js';
@@ -60,7 +60,7 @@ export class ModuleFace {
     const { workflowId, runId } = workflowInfo();
     return {
       name,
-      phase: phaseOf(seen, { active: state.active, paused, currentRevision: state.currentRevision }),
+      phase: phaseOf(seen, { active: state.active, paused, currentRevision: state.currentRevision, making: isMaking(state.images) }),
       ...this.#observed(),
       currentRevision: state.currentRevision,
       rollout: rolloutState(state.active),
@@ -71,7 +71,7 @@ export class ModuleFace {
   }
 
   /** The part of the report that the last look says. */
-  #observed(): Pick<Report, 'generation' | 'fleet' | 'updateRevision' | 'images' | 'removals' | 'problems'> {
+  #observed(): Pick<Report, 'generation' | 'fleet' | 'updateRevision' | 'images' | 'removals' | 'problems' | 'notes'> {
     const { module, seen, state } = this.#memory;
     return {
       generation: this.#generation(),
@@ -80,6 +80,7 @@ export class ModuleFace {
       images: module === undefined ? [] : imageStates(module.pinned, module.needs, state.images),
       removals: module?.removals,
       problems: seen?.kind === 'invalid' ? seen.problems : [],
+      notes: module?.notes,
     };
   }
 

@@ -18,6 +18,10 @@ export interface ModuleState {
   readonly history: readonly RolloutRecord[];
   readonly active?: ActiveWork | undefined;
   readonly images: ImageTries;
+  /** Images that were asked of their workflows: key to reference. */
+  readonly requested?: Readonly<Record<string, string>> | undefined;
+  /** A person asked to try images again; names the attempt. */
+  readonly imageRetry?: string | undefined;
   readonly confirmedRemoval?: string | undefined;
   /** Token of the removal that waits for a person. */
   readonly heldRemoval?: string | undefined;
@@ -67,8 +71,8 @@ export class ModuleMemory {
 
   /** The module was gone and has been made anew: nothing of the old one counts but the numbers, since they name workflows, and what still runs. */
   startOver(): void {
-    const { headless, generation, deleting, rolloutNumber, catchUpNumber, active } = this.#state;
-    this.#state = { headless, generation, deleting, rolloutNumber, catchUpNumber, active, history: [], images: {} };
+    const { headless, generation, deleting, rolloutNumber, catchUpNumber, active, requested } = this.#state;
+    this.#state = { headless, generation, deleting, rolloutNumber, catchUpNumber, active, requested, history: [], images: {} };
   }
 
   /** The last look, where it found a module with a valid spec. */

@@ -41,7 +41,11 @@ export class ModuleRequests {
     const { state, module } = this.#memory;
     const failed = module?.fleet.states.Failed ?? 0;
     const images = Object.keys(state.images).length;
-    this.#accept({ images: {}, lastRolled: state.active === undefined && failed > 0 ? undefined : state.lastRolled });
+    this.#accept({
+      images: {},
+      imageRetry: nowText(),
+      lastRolled: state.active === undefined && failed > 0 ? undefined : state.lastRolled,
+    });
     if (failed > 0) this.#accept({ nudge: nowText() });
     return `${images} images are looked up again now; ${failed} failed clusters are tried again.`;
   }

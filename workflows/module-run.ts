@@ -1,12 +1,13 @@
 import { condition, isCancellation } from '@temporalio/workflow';
-import { backoffOf, dueImages, imageProblems, imageTries, nextImageLookMs, triesFor } from '../src/domain/image-tries.js';
+import { backoffOf, dueImages, imageProblems, nextImageLookMs, triesFor } from '../src/domain/image-tries.js';
 import { recentRemovals } from '../src/domain/fleet-summary.js';
 import { idle, nextStep, type Step } from '../src/domain/next-step.js';
 import type { Observation, ObservedModule } from '../src/domain/process.js';
-import { observe, recordRevision, removeWorks, resolveImages } from './activity-proxies.js';
+import { observe, recordRevision, removeWorks } from './activity-proxies.js';
 import { nowMs } from './clock.js';
 import { messageOf } from './failure-message.js';
 import { ModuleFace } from './module-face.js';
+import { ModuleImages } from './module-images.js';
 import { ModuleMemory, type ModuleState } from './module-memory.js';
 import { ModuleRequests } from './module-requests.js';
 import { moduleRef, ModuleWork } from './module-work.js';
@@ -29,6 +30,7 @@ export class ModuleRun {
   readonly requests: ModuleRequests;
   readonly face: ModuleFace;
   readonly work: ModuleWork;
+  readonly images: ModuleImages;
   readonly #memory: ModuleMemory;
   #ended = false;
   #failedLooks = 0;
@@ -40,6 +42,7 @@ export class ModuleRun {
     this.requests = new ModuleRequests(this.#memory);
     this.face = new ModuleFace(this.#memory);
     this.work = new ModuleWork(this.#memory);
+    this.images = new ModuleImages(this.#memory, () => this.face.show());
   }
 
   get ended(): boolean {
@@ -120,6 +123,8 @@ export class ModuleRun {
     const { active, currentRevision, lastRolled, confirmedRemoval } = state;
     const images = triesFor(seen.needs, state.images);
     this.#memory.update({ images });
+    await this.images.releaseAllBut(seen.needs);
+    if (await this.images.pinProvided(seen)) return true;
     const due = dueImages(seen.needs, images, nowMs());
     const step = nextStep(seen, { paused, active, currentRevision, lastRolled, dueImages: due, confirmedRemoval });
     this.#wakeBy(nextImageLookMs(seen.needs, images));
@@ -172,16 +177,10 @@ export class ModuleRun {
   }
 
   async #resolve(images: readonly { image: string }[], seen: ObservedModule): Promise<boolean> {
-    const memory = this.#memory;
-    const needs = seen.needs.filter((n) => images.some((i) => i.image === n.image));
-    memory.doing = `Resolving ${needs.length} images to digests.`;
-    this.face.show();
-    const summary = `Resolves ${needs.length} images: ${needs[0]?.image ?? ''}${needs.length > 1 ? ' …' : ''}`;
-    const results = await resolveImages(summary, { images: needs });
-    const pins = results.flatMap((r) => ('digest' in r ? r.kernels.map((kernel) => ({ kernel, image: r.image, digest: r.digest })) : []));
-    memory.update({ images: imageTries(memory.state.images, results, nowMs()) });
-    if (pins.length > 0)
-      await recordRevision(`Pins ${pins.length} kernels of ${memory.name}`, { ...moduleRef(memory), hash: seen.revision.hash, pins });
+    await this.images.resolve(
+      seen.needs.filter((n) => images.some((i) => i.image === n.image)),
+      seen,
+    );
     return true;
   }
 
@@ -199,6 +198,7 @@ export class ModuleRun {
   async #removeEverything(): Promise<boolean> {
     const memory = this.#memory;
     await this.work.stop('The module has been deleted.');
+    await this.images.releaseAllBut([]);
     const removed = await removeWorks(`Removes ${memory.name} everywhere`, { name: memory.name, scope: 'all' });
     if (removed.exists === true) return true;
     const { remaining, sample } = removed;

@@ -3,6 +3,8 @@ import { Condition } from './meta.js';
 
 /** Status lists are samples, not inventories: an object of Kubernetes has a size limit, and a fleet has none. */
 export const MAX_EXCEPTIONS = 100;
+/** Lines of a failed attempt's log. */
+export const MAX_LOG_LINES = 50;
 /** Rollouts that the status remembers. */
 export const MAX_HISTORY = 10;
 
@@ -55,9 +57,23 @@ export const ImageStatus = z.object({
   kernel: z.string().meta({ description: 'The kernel that the image is for.' }),
   image: z.string().meta({ description: 'The image as the spec names it, variables replaced.' }),
   digest: text('The digest that is pinned for it.'),
-  state: z.string().meta({ description: 'How far the image is.' }),
-  reason: text('One word for why it is not ready.'),
+  state: z.string().meta({ description: 'How far the image is: Pinned, Building, Queued, Resolving or Failed.' }),
+  reason: text('One word for why it is not ready, or for why the last attempt to make it failed.'),
   message: text('What is the case and what to do.'),
+  origin: text(
+    'Who made a pinned image. Made: kmodflow, from these very inputs. Foreign: somebody else pushed it, and it is taken as it is.',
+  ),
+  workflow: text('Id of the workflow in Temporal that makes the image, for all modules that need it.'),
+  attempt: count('Attempts to make it that were begun so far.'),
+  job: text('The Job of the last attempt, in the namespace of the operator.'),
+  nextTryAt: time('When it is tried again by itself; absent when an input has to change first, or somebody to ask for it'),
+  log: z
+    .array(z.string())
+    .max(MAX_LOG_LINES)
+    .meta({
+      description: 'The last lines of the log of the attempt that failed. They stand in the row of the first kernel that the image is for.',
+    })
+    .optional(),
 });
 export type ImageStatus = z.infer<typeof ImageStatus>;
 
@@ -120,6 +136,10 @@ export const ManagedClusterModuleStatus = z.object({
     .meta({ description: 'Clusters and kernels that need attention; a sample when there are many.' })
     .optional(),
   images: z.array(ImageStatus).meta({ description: 'The image of each kernel.' }).optional(),
+  notes: z
+    .array(z.string())
+    .meta({ description: 'Settings of the spec that are accepted and have no effect, a sentence each.' })
+    .optional(),
   rollout: RolloutStatus.meta({ description: 'The rollout that runs, or the last one.' }).optional(),
   history: z.array(RolloutRecord).max(MAX_HISTORY).meta({ description: 'The last rollouts, newest first.' }).optional(),
   removal: RemovalStatus.meta({ description: 'A removal of many clusters that waits for a person.' }).optional(),

@@ -31,6 +31,13 @@ export const RETRY_LABEL = 'kmodflow.io/retry';
 /** Label on a ManagedCluster: the site says "not now"; the value is the reason. */
 export const HOLD_LABEL = 'kmodflow.io/hold';
 
+/** Annotation of an image manifest: the key that kmodflow made the image for. */
+export const IMAGE_KEY_ANNOTATION = 'kmodflow.io/image-key';
+/** Label of a build Job and its pod: the key of the image that it makes. */
+export const IMAGE_KEY_LABEL = 'kmodflow.io/image-key';
+/** Annotation of a build pod: the text of the Dockerfile, which a volume shows to the builder. */
+export const DOCKERFILE_ANNOTATION = 'kmodflow.io/dockerfile';
+
 /** The name under which feedback echoes {@link CONTENT_HASH_ANNOTATION}. */
 export const CONTENT_HASH_FEEDBACK = 'contentHash';
 

@@ -54,7 +54,7 @@ const withNewline = (text: string): string => (text === '' || text.endsWith('\n'
 
 /** What a state or phase looks like: green is good, yellow moves or waits, red needs a person. */
 export function paintState(paint: Paint, state: string): string {
-  if (['Ready', 'Loaded', 'NoNodes', 'Completed', 'pinned'].includes(state)) return paint('green', state);
+  if (['Ready', 'Loaded', 'NoNodes', 'Completed', 'pinned', 'Pinned'].includes(state)) return paint('green', state);
   if (['Failed', 'Degraded', 'Invalid', 'Excluded', 'missing', 'excluded', 'remove'].includes(state)) return paint('red', state);
   if (['Offline', 'Paused', 'Held', 'offline', 'unchanged', 'Superseded'].includes(state)) return paint('dim', state);
   return paint('yellow', state);

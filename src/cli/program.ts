@@ -3,6 +3,8 @@ import { isFault } from '../client/index.js';
 import { addClusters } from './commands/clusters.js';
 import { addDecisions } from './commands/decisions.js';
 import { addHistory } from './commands/history.js';
+import { addImages } from './commands/images.js';
+import { addLogs } from './commands/logs.js';
 import { addPlan } from './commands/plan.js';
 import { addServers } from './commands/servers.js';
 import { addSetup } from './commands/setup.js';
@@ -13,6 +15,9 @@ import { EXIT, EXIT_HELP, exitCodeOf, INTERRUPTED, type ExitCode } from './exit-
 import type { Io } from './io.js';
 import { addGlobalOptions } from './options.js';
 import { openSession, type OpenSession } from './session.js';
+
+/** In the order in which the help lists them. */
+const COMMANDS = [addStart, addStatus, addClusters, addImages, addLogs, addHistory, addPlan, addDecisions, addServers, addSetup];
 
 /**
  * Runs one command.
@@ -39,7 +44,7 @@ export function buildProgram(shell: Shell): Command {
     .exitOverride()
     .addHelpText('after', `\n${EXIT_HELP}`);
   addGlobalOptions(program);
-  for (const add of [addStart, addStatus, addClusters, addHistory, addPlan, addDecisions, addServers, addSetup]) add(program, shell);
+  for (const add of COMMANDS) add(program, shell);
   return program;
 }
 

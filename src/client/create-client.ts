@@ -1,21 +1,24 @@
 import type { Client } from '@temporalio/client';
 import type { ManagedClusterModuleSpec } from '../api/index.js';
 import { Fault, isFault } from '../domain/fault.js';
-import type { Revision } from '../domain/revision.js';
-import { readRevision, resources, type HubApi } from '../kube/index.js';
+import type { InputNames, KnownInputs } from '../domain/image-need.js';
+import { createFleet, createImageInputs, type HubApi } from '../kube/index.js';
 import { droppedNote, eventsOfCluster } from './cluster-history.js';
 import { clusterRows } from './cluster-rows.js';
 import { readFleetSnapshot } from './fleet-snapshot.js';
+import { readImageLogs } from './image-logs.js';
+import { readImages } from './images.js';
 import { listModules } from './list.js';
 import { checkChange, checkManifest, checkSpec } from './manifest.js';
 import { historyOf, imageProblemsOf, readModuleObject, reportOf, specOf, type ModuleObject } from './module-object.js';
 import type { ClientParts, HubReads } from './parts.js';
 import { planModule } from './plan.js';
-import { revisionOf, sha256 } from './revision-of.js';
+import { sha256 } from './revision-of.js';
 import { attempt, noModule, readStatus } from './status.js';
 import { createTemporalWorkflows } from './temporal-workflows.js';
 import type { ClusterRow, KmodflowClient, ModuleHistory, ModulePreview, Person, StartInput, Started } from './types.js';
 import { untilReady, waitUntil } from './wait.js';
+import { readWantedRevision } from './wanted-revision.js';
 import type { Request } from './workflows.js';
 
 export interface KmodflowClientOptions {
@@ -42,7 +45,22 @@ export function createKmodflowClient(options: KmodflowClientOptions): KmodflowCl
     if (kube === undefined) throw new Fault('Unavailable', 'This needs the API server of the hub, and the client was made without one.');
     return typeof kube === 'function' ? kube() : kube;
   };
-  return clientOf({ workflows: createTemporalWorkflows({ connect, taskQueue }), kube: hub, operatorNamespace, settleMs, now: Date.now });
+  return clientOf({
+    workflows: createTemporalWorkflows({ connect, taskQueue }),
+    kube: hub,
+    operatorNamespace,
+    imageInputs: async (names) => readInputsOnce(hub(), operatorNamespace, names),
+    settleMs,
+    now: Date.now,
+  });
+}
+
+const SILENT = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+
+/** A program that runs for a moment watches nothing: the fleet is not started, so that every input is read. */
+function readInputsOnce(api: HubApi, operatorNamespace: string, names: InputNames): Promise<KnownInputs> {
+  const fleet = createFleet({ api, operatorNamespace, sha256, logger: SILENT, now: Date.now });
+  return createImageInputs({ api, fleet, operatorNamespace }).read(names);
 }
 
 export function clientOf(parts: ClientParts): KmodflowClient {
@@ -55,6 +73,8 @@ export function clientOf(parts: ClientParts): KmodflowClient {
     status: (name) => readStatus(parts, name),
     list: () => listModules(parts),
     clusters: (name) => clusters(parts, name),
+    images: (name) => readImages(parts, name),
+    logs: (name, options = {}) => readImageLogs(parts, name, options),
     plan: (mcm) => plan(parts, mcm),
     history: (name, { cluster } = {}) => history(parts, name, cluster),
     pause: (name, person) => request(name, 'pause', person),
@@ -98,9 +118,9 @@ async function clusters(parts: ClientParts, name: string): Promise<ClusterRow[]>
   const kube = parts.kube();
   const { object, spec } = await source(parts, name);
   const report = object === undefined ? await parts.workflows.status(name) : reportOf(object);
-  const [snapshot, revision] = await Promise.all([
+  const [snapshot, { recorded: revision }] = await Promise.all([
     readFleetSnapshot(kube, { module: name, selector: spec.selector, sha256 }),
-    recordedRevision(parts, name, spec),
+    readWantedRevision(parts, name, spec),
   ]);
   return clusterRows({
     name,
@@ -127,27 +147,14 @@ async function source(parts: ClientParts, name: string): Promise<Source> {
   return { object, spec: asked.value };
 }
 
-async function recordedRevision(
-  { kube, operatorNamespace }: ClientParts,
-  name: string,
-  spec: ManagedClusterModuleSpec,
-): Promise<Revision | undefined> {
-  try {
-    return readRevision(await kube().get(resources.controllerRevisions, revisionOf(name, spec), operatorNamespace));
-  } catch (error) {
-    if (isFault(error, 'Missing')) return undefined;
-    throw error;
-  }
-}
-
 async function plan(parts: ClientParts, mcm: unknown): Promise<ModulePreview> {
   const { name, spec } = checkManifest(mcm);
   const kube = parts.kube();
   const object = await readModuleObject(kube, name);
   if (object !== undefined) checkChange(name, specOf(object), spec);
-  const [snapshot, recorded] = await Promise.all([
+  const [snapshot, { frozen, recorded }] = await Promise.all([
     readFleetSnapshot(kube, { module: name, selector: spec.selector, sha256 }),
-    recordedRevision(parts, name, spec),
+    readWantedRevision(parts, name, spec),
   ]);
   const report = object === undefined ? undefined : reportOf(object);
   return planModule({
@@ -156,6 +163,7 @@ async function plan(parts: ClientParts, mcm: unknown): Promise<ModulePreview> {
     exists: object !== undefined,
     ownerUid: object?.metadata.uid,
     currentRevision: report?.currentRevision,
+    inputs: frozen.inputs,
     recorded,
     // What was missing for another spec says nothing about this one.
     imageProblems: recorded === undefined ? new Map() : imageProblemsOf(report?.images ?? []),

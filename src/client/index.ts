@@ -2,12 +2,19 @@ export { createKmodflowClient, type KmodflowClientOptions } from './create-clien
 export { InvalidManifest } from './manifest.js';
 export { untilReady, WaitTimedOut } from './wait.js';
 export {
+  LOG_CONTAINERS,
   PLAN_ACTIONS,
   type ClusterEvent,
   type ClusterRow,
+  type ContainerLog,
+  type ImageLogs,
+  type ImageRow,
   type KernelNote,
   type KmodflowClient,
+  type LogContainer,
+  type LogsOptions,
   type ModuleHistory,
+  type ModuleImages,
   type ModuleList,
   type ModuleListItem,
   type ModulePreview,
@@ -27,6 +34,8 @@ export {
 export { Fault, isFault, type FaultKind } from '../domain/fault.js';
 export type { ManagedClusterModule, ManagedClusterModuleSpec } from '../api/index.js';
 export type { ClusterState } from '../domain/cluster-state.js';
+export type { FoundModule, ImageOrigin } from '../domain/image-process.js';
+export type { ImageProgress } from '../domain/mcm-images.js';
 export type { ModuleStatus } from '../domain/module-status.js';
 export type { Phase, RolloutRecord } from '../domain/process.js';
 export type { Reason } from '../domain/reasons.js';

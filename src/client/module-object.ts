@@ -1,7 +1,9 @@
-import type { ClusterCounts, ManagedClusterModuleSpec, ManagedClusterModuleStatus } from '../api/index.js';
+import type { ClusterCounts, ImageStatus, ManagedClusterModuleSpec, ManagedClusterModuleStatus } from '../api/index.js';
 import { noCounts, type StateCounts } from '../domain/cluster-state.js';
 import { isFault } from '../domain/fault.js';
 import type { FleetSummary } from '../domain/fleet-summary.js';
+import type { ImageOrigin, ImageRunState } from '../domain/image-process.js';
+import { keyOfImageWorkflow } from '../domain/mcm-images.js';
 import { moduleWorkflowId } from '../domain/messages.js';
 import type { ImageState, Phase, Report, RolloutOutcome, RolloutRecord } from '../domain/process.js';
 import type { Problem } from '../domain/reasons.js';
@@ -56,6 +58,7 @@ export function reportOf(object: ModuleObject): Report {
     paused:
       phase === 'Paused' ? { by: specOf(object).rollout?.paused === true ? 'spec.rollout.paused' : 'a person', reason: '' } : undefined,
     workflow: { id: status.workflow?.id ?? moduleWorkflowId(metadata.name), runId: status.workflow?.runId ?? '' },
+    notes: status.notes,
   };
 }
 
@@ -98,18 +101,39 @@ function statesOf(counts: ClusterCounts): StateCounts {
   return states;
 }
 
-/** The status has a line for each kernel; people think in images. */
+/** The status has a line for each kernel; people think in images. What differs in more than the kernel is another image. */
 function imagesOf({ images = [] }: ManagedClusterModuleStatus): ImageState[] {
-  const byImage = new Map<string, ImageState & { readonly kernels: string[] }>();
-  for (const { kernel, image, digest, reason, message } of images) {
-    const known = byImage.get(image);
-    if (known !== undefined) known.kernels.push(kernel);
-    else {
-      const problem = reason === undefined ? undefined : { reason: reason as Problem['reason'], message: message ?? '' };
-      byImage.set(image, { image, kernels: [kernel], digest, problem });
-    }
+  const byImage = new Map<string, { readonly row: ImageStatus; readonly kernels: string[]; readonly log: string[] }>();
+  for (const row of images) {
+    const key = JSON.stringify([row.image, row.digest, row.reason, row.message, row.workflow]);
+    const known = byImage.get(key) ?? { row, kernels: [], log: [] };
+    known.kernels.push(row.kernel);
+    known.log.push(...(row.log ?? []));
+    byImage.set(key, known);
   }
-  return [...byImage.values()];
+  return [...byImage.values()].map(({ row, kernels, log }) => ({
+    image: row.image,
+    kernels,
+    digest: row.digest,
+    problem: row.reason === undefined ? undefined : { reason: row.reason as Problem['reason'], message: row.message ?? '' },
+    ...withoutUndefined({ origin: row.origin as ImageOrigin | undefined }),
+    ...(row.workflow === undefined ? {} : { run: runOf(row, row.workflow, log) }),
+  }));
+}
+
+/** A status says `Failed` of an image whose workflow waits, and `Resolving` while it looks for the image. */
+function runOf(
+  { state, attempt = 0, job, nextTryAt }: ImageStatus,
+  workflow: string,
+  log: readonly string[],
+): NonNullable<ImageState['run']> {
+  const states: Readonly<Record<string, ImageRunState>> = { Building: 'Building', Queued: 'Queued', Failed: 'Waiting', Pinned: 'Pinned' };
+  return {
+    key: keyOfImageWorkflow(workflow),
+    state: states[state] ?? 'Looking',
+    attempt,
+    ...withoutUndefined({ job, nextTryAt, log: log.length === 0 ? undefined : log }),
+  };
 }
 
 function runningRollout({ rollout }: ManagedClusterModuleStatus): Report['rollout'] {

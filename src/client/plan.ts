@@ -6,7 +6,7 @@ import { resolveKernel } from '../domain/effective-module.js';
 import { isMassRemoval } from '../domain/fleet-summary.js';
 import { formatPinned, parseImageReference } from '../domain/image-reference.js';
 import type { Problem } from '../domain/reasons.js';
-import { revisionHash, revisionName, type Pin, type Pins, type Revision } from '../domain/revision.js';
+import { revisionHash, revisionName, type InputHashes, type Pin, type Pins, type Revision } from '../domain/revision.js';
 import type { ClusterView } from '../domain/views.js';
 import type { FleetSnapshot } from './fleet-snapshot.js';
 import { PLAN_ACTIONS, type ModulePreview, type PlanAction, type PlannedCluster, type PlannedImage } from './types.js';
@@ -17,6 +17,8 @@ export interface PlanInput {
   readonly exists: boolean;
   readonly ownerUid: string | undefined;
   readonly currentRevision: string | undefined;
+  /** Hashes of the Dockerfiles and certificates that the spec names, as far as they are known: part of the revision. */
+  readonly inputs?: InputHashes | undefined;
   /** The revision of this spec, when it is recorded already. */
   readonly recorded: Revision | undefined;
   /** Why images could not be resolved when the hub last tried. */
@@ -36,8 +38,8 @@ interface Expected extends Omit<Pin, 'kernel'> {
 /** What would change, cluster by cluster. Pure: the same fleet and manifest give the same plan. */
 export function planModule(input: PlanInput): ModulePreview {
   const { name, spec, snapshot, sha256, recorded } = input;
-  const frozen = { spokeNamespace: spec.spokeNamespace, moduleSpec: spec.moduleSpec ?? { selector: {} } };
-  const hash = revisionHash(frozen, sha256);
+  const frozen = { spokeNamespace: spec.spokeNamespace, moduleSpec: spec.moduleSpec ?? { selector: {} }, inputs: input.inputs };
+  const hash = recorded?.hash ?? revisionHash(frozen, sha256);
   const expected = expectedImages(input);
   const revision: Revision = { ...frozen, name: revisionName(name, hash), number: recorded?.number ?? 0, hash, pins: pinsOf(expected) };
   const render = contentRenderer({ name, revision, imageProblems: input.imageProblems, sha256 });

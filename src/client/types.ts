@@ -1,5 +1,7 @@
 import type { ManagedClusterModuleSpec } from '../api/index.js';
 import type { ClusterState } from '../domain/cluster-state.js';
+import type { FoundModule, ImageOrigin } from '../domain/image-process.js';
+import type { ImageProgress } from '../domain/mcm-images.js';
 import type { ModuleStatus } from '../domain/module-status.js';
 import type { RolloutRecord } from '../domain/process.js';
 import type { Reason } from '../domain/reasons.js';
@@ -120,6 +122,79 @@ export interface ModulePreview {
   readonly removalHeld: boolean;
 }
 
+/** The image of one kernel. */
+export interface ImageRow {
+  readonly kernel: string;
+  readonly image: string;
+  readonly state: ImageProgress;
+  readonly digest: string | undefined;
+  /** Of a pinned image: `Made` by kmodflow, or `Foreign`: pushed by somebody else. Undefined: not known. */
+  readonly origin: ImageOrigin | undefined;
+  /** Why it is not ready, or why the last attempt failed. */
+  readonly reason: Reason | undefined;
+  readonly message: string | undefined;
+  /** Id of the workflow that makes it or waits for it; undefined for a pinned image. */
+  readonly workflow: string | undefined;
+  /** Jobs that were begun so far; 0 for an image that is only looked up. */
+  readonly attempt: number;
+  readonly job: string | undefined;
+  /** RFC 3339. Undefined: not before an input changes or somebody asks. */
+  readonly nextTryAt: string | undefined;
+  /** The last lines of the log of the attempt that failed, at most 50. */
+  readonly log: readonly string[];
+  /** What stands in it for this kernel; empty until it is pinned. */
+  readonly modules: readonly FoundModule[];
+}
+
+export interface ModuleImages {
+  readonly module: string;
+  readonly source: 'workflow' | 'object';
+  /** One for each kernel, by kernel. */
+  readonly images: readonly ImageRow[];
+  /** What is not known, and settings without effect, a sentence each. */
+  readonly notes: readonly string[];
+}
+
+/** The containers of a build Job in their order; `check` looks whether key and certificate belong together. */
+export const LOG_CONTAINERS = ['check', 'fetch', 'build', 'sign', 'push'] as const;
+export type LogContainer = (typeof LOG_CONTAINERS)[number];
+
+export interface LogsOptions {
+  /** May be left out when the module has one image. */
+  readonly kernel?: string | undefined;
+  /** This container alone. */
+  readonly container?: LogContainer | undefined;
+  /** Counts from 1; default the newest whose Job is there. */
+  readonly attempt?: number | undefined;
+  /** So many lines of each container, from the end; default 20,000, and at most 8 MiB. */
+  readonly tail?: number | undefined;
+}
+
+export interface ContainerLog {
+  readonly container: string;
+  /** `waiting`: it has not begun. */
+  readonly state: 'waiting' | 'running' | 'succeeded' | 'failed';
+  readonly exitCode: number | undefined;
+  /** Undefined: there is none, and `note` says why. */
+  readonly text: string | undefined;
+  /** Also that the text is cut. */
+  readonly note: string | undefined;
+}
+
+export interface ImageLogs {
+  readonly module: string;
+  readonly image: string;
+  readonly kernels: readonly string[];
+  /** Undefined: no Job of the image is there. */
+  readonly job: string | undefined;
+  readonly attempt: number | undefined;
+  readonly containers: readonly ContainerLog[];
+  /** What the module's status has of the log of the attempt that failed; filled when the Job cannot be asked. */
+  readonly remembered: readonly string[];
+  /** What is not there (any more), a sentence each. */
+  readonly notes: readonly string[];
+}
+
 /** Something that happened to one cluster in one wave. */
 export interface ClusterEvent {
   /** RFC 3339, by Temporal's clock. */
@@ -186,11 +261,16 @@ export interface KmodflowClient {
   list(): Promise<ModuleList>;
   /** One row for each selected cluster, by name. Needs Kubernetes alone, and for a headless module Temporal for its spec. */
   clusters(name: string): Promise<ClusterRow[]>;
+  /** The image of each kernel: how far it is, who made it, and what is in it. Needs Temporal or the hub; what is in the images is known to the hub alone. */
+  images(name: string): Promise<ModuleImages>;
+  /** The logs of the Job that makes the image of a kernel. @throws Fault `Invalid` when the kernel is not the module's, or is left out and there are several images. */
+  logs(name: string, options?: LogsOptions): Promise<ImageLogs>;
   /** Changes nothing. Images are not looked up: those without a digest "would be resolved". */
   plan(mcm: unknown): Promise<ModulePreview>;
   history(name: string, options?: { readonly cluster?: string | undefined }): Promise<ModuleHistory>;
   pause(name: string, person: Person): Promise<string>;
   resume(name: string, person: Person): Promise<string>;
+  /** Tries failed images and failed clusters again now. */
   retry(name: string, person: Person): Promise<string>;
   /** @param person `token` names the set of clusters that the person has seen (`status`, `removals.token`). */
   confirmRemoval(name: string, person: Person & { readonly token?: string | undefined }): Promise<string>;

@@ -60,9 +60,22 @@ export function startController({ fleet, client, taskQueue, prepareTemporal, log
       debouncer.touch(module, wanted && !ourOwnWrite(before, after) ? WANTED_MS : REPORTED_MS + fleet.works.size * REPORTED_MS_PER_WORK);
   };
 
+  const onInput =
+    (kind: 'ConfigMap' | 'Secret') =>
+    ({ key }: { key: string }): void => {
+      for (const { name, inputs } of fleet.modules.values()) if (inputs.includes(`${kind}/${key}`)) debouncer.touch(name, WANTED_MS);
+      for (const module of headless) debouncer.touch(module, WANTED_MS);
+    };
+
   /** Modules without an object: known by their running workflows alone. */
   const headless = new Set<string>();
-  const stops = [fleet.modules.onChange(onModule), fleet.clusters.onChange(onCluster), fleet.works.onChange(onWork)];
+  const stops = [
+    fleet.modules.onChange(onModule),
+    fleet.clusters.onChange(onCluster),
+    fleet.works.onChange(onWork),
+    fleet.configMaps.onChange(onInput('ConfigMap')),
+    fleet.secrets.onChange(onInput('Secret')),
+  ];
   for (const { name } of fleet.modules.values()) debouncer.touch(name, WANTED_MS);
   const compare = (): Promise<void> => compareWithTemporal({ fleet, client, prepareTemporal, debouncer, headless, logger });
   let comparing = compare();

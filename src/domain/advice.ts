@@ -1,6 +1,7 @@
 import { MCM_LABEL } from '../api/names.js';
+import { imageProgress } from './mcm-images.js';
 import type { ModuleStatus } from './module-status.js';
-import type { Report } from './process.js';
+import type { ImageState, Report } from './process.js';
 import type { Reason } from './reasons.js';
 import { count } from './wording.js';
 
@@ -33,6 +34,21 @@ export const isImageReason = (reason: Reason): boolean => IMAGE_REASONS.has(reas
 
 const clustersCommand = ({ name }: Known): string => `kmodflow clusters ${name}`;
 const retryCommand = ({ name }: Known): string => `kmodflow retry ${name}`;
+
+const logsCommand = ({ name }: Known, { kernels: [kernel = ''] }: ImageState): string => `kmodflow logs ${name} --kernel ${kernel}`;
+
+/** Its build failed in a way that the same inputs would bring about again. */
+const waitsForAPerson = ({ run }: ImageState): boolean => run !== undefined && run.attempt > 0 && run.nextTryAt === undefined;
+
+const mendOrWait = (n: number): string =>
+  n === 1
+    ? 'Mend the image; it is looked up again by itself, and at once when you ask for it.'
+    : `Mend the ${n} images; they are looked up again by themselves, and at once when you ask for it.`;
+
+const mendThenAsk = (n: number): string =>
+  n === 1
+    ? 'Mend what the attempt failed at; the image is tried again when one of its inputs changes, and at once when you ask for it.'
+    : `Mend what the attempts for the ${n} images failed at; they are tried again when their inputs change, and at once when you ask for it.`;
 
 /** The most pressing first. Each rule looks at one thing that only a person can change. */
 const RULES: readonly Rule[] = [
@@ -69,13 +85,13 @@ const RULES: readonly Rule[] = [
     };
   },
   function mendTheImages(status) {
-    const missing = status.images.filter((i) => i.problem !== undefined).length;
-    if (missing === 0) return undefined;
-    const text =
-      missing === 1
-        ? 'Mend the image; it is looked up again by itself, and at once when you ask for it.'
-        : `Mend the ${missing} images; they are looked up again by themselves, and at once when you ask for it.`;
-    return { about: 'images', text, commands: [retryCommand(status)] };
+    const failed = status.images.filter((i) => imageProgress(i) === 'Failed');
+    const [first] = failed;
+    if (first === undefined) return undefined;
+    // A Job has left a log; what could only be looked up has none.
+    const tried = failed.find((i) => (i.run?.attempt ?? 0) > 0);
+    const commands = [...(tried === undefined ? [] : [logsCommand(status, tried)]), retryCommand(status)];
+    return { about: 'images', text: failed.some(waitsForAPerson) ? mendThenAsk(failed.length) : mendOrWait(failed.length), commands };
   },
   function mendTheFailedClusters(status) {
     const { Failed } = status.fleet.states;
@@ -94,3 +110,9 @@ const RULES: readonly Rule[] = [
 
 /** What to do now, the most pressing first; empty when nothing waits for a person. */
 export const adviceFor = (status: Known): Advice[] => RULES.flatMap((rule) => rule(status) ?? []);
+
+/** The advice about one thing with its commands, as it stands at the end of a sentence; empty when there is none. */
+export function nextStepText(advice: readonly Advice[], about: Advice['about']): string {
+  const found = advice.find((a) => a.about === about);
+  return found === undefined ? '' : `${found.text} Run: ${found.commands.join('; ')}`;
+}

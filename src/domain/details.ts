@@ -1,7 +1,10 @@
 import { adviceFor, isImageReason } from './advice.js';
 import type { StateCounts } from './cluster-state.js';
 import type { Exception, Removals } from './fleet-summary.js';
-import { code, list, page, plain, timeText } from './markdown.js';
+import { logTail, printable } from './log-tail.js';
+import { code, list, page, plain, shorten, timeText } from './markdown.js';
+import { byUrgency, firstFailing, imageProgress, imageTrouble } from './mcm-images.js';
+import { imageWorkflowId } from './messages.js';
 import type { ModuleStatus } from './module-status.js';
 import type { ImageState, RolloutRecord, WaveTotals } from './process.js';
 import { count, nameSome, sentence } from './wording.js';
@@ -14,6 +17,8 @@ const IMAGES = 6;
 const KERNELS = 4;
 const HISTORY = 3;
 const PROBLEMS = 4;
+const LOG_LINES = 10;
+const LOG_COLUMNS = 160;
 
 /**
  * The page of a module's workflow in the Temporal UI, as Markdown: what happens now, what to do, what is stuck, what is deployed where, what went before. It is
@@ -21,7 +26,16 @@ const PROBLEMS = 4;
  */
 export const moduleDetails = (status: ModuleStatus): string =>
   page(
-    [headline(status), now(status), whatToDo(status), stuck(status), clusters(status), images(status.images), recent(status.history)],
+    [
+      headline(status),
+      now(status),
+      whatToDo(status),
+      stuck(status),
+      failedLog(status.images),
+      clusters(status),
+      images(status.images),
+      recent(status.history),
+    ],
     DETAILS_LIMIT_BYTES,
   );
 
@@ -65,12 +79,15 @@ const calm = ({ name, trouble }: ModuleStatus): string =>
 const row = (what: string, reason: string, message: string): string => `**${what}** ${reason}: ${message}`;
 
 function stuck({ name, problems, fleet, removals, images: all }: ModuleStatus): string {
-  const unusable = all.flatMap((i) => (i.problem === undefined ? [] : [{ ...i, problem: i.problem }]));
+  const unusable = [...all].sort(byUrgency).flatMap((image) => {
+    const problem = imageTrouble(image);
+    return problem === undefined ? [] : [{ ...image, problem }];
+  });
   // An image that is missing is one row, however many clusters wait for it.
   const others = fleet.exceptions.filter((e) => unusable.length === 0 || !isImageReason(e.reason)).slice(0, EXCEPTIONS);
   const imageRows = unusable
     .slice(0, STUCK_IMAGES)
-    .map(({ image, problem }) => row(code(image, 110), problem.reason, plain(problem.message, 220)));
+    .map(({ image, problem, run }) => row(code(image, 110), `${problem.reason}${tries(run)}`, plain(problem.message, 220)));
   const rows = [
     ...problems.slice(0, PROBLEMS).map(({ path, message }) => row(code(path, 100), 'InvalidSpec', plain(message, 220))),
     ...(removals?.held === true ? [removalRow(removals)] : []),
@@ -79,6 +96,29 @@ function stuck({ name, problems, fleet, removals, images: all }: ModuleStatus): 
   ];
   const more = Math.max(0, problems.length - PROBLEMS) + Math.max(0, fleet.exceptionCount - others.length);
   return withMore(list('Stuck', rows), more, `: ${code(`kmodflow clusters ${name}`)} lists them`);
+}
+
+/** Which attempt it was or is, and what comes next. */
+function tries(run: ImageState['run']): string {
+  if (run === undefined || run.attempt === 0) return '';
+  const next = run.nextTryAt === undefined ? 'waits for another input or a person' : `next at ${timeText(run.nextTryAt)}`;
+  const says = {
+    Building: `attempt ${run.attempt} is under way`,
+    Queued: `after attempt ${run.attempt}`,
+    Looking: `after attempt ${run.attempt}`,
+    Waiting: `attempt ${run.attempt}; ${next}`,
+    Pinned: '',
+  } as const;
+  return says[run.state] === '' ? '' : ` (${says[run.state]})`;
+}
+
+/** The end of the log of the image that needs a person most, as the builder wrote it: a block that is indented shows no markup. */
+function failedLog(all: readonly ImageState[]): string {
+  const failing = firstFailing(all);
+  const cut = (failing?.run?.log ?? []).map((line) => shorten(printable(line), LOG_COLUMNS));
+  const log = logTail(cut, { lines: LOG_LINES, chars: LOG_LINES * (LOG_COLUMNS + 1) });
+  if (failing === undefined || log.length === 0) return '';
+  return [`**Last lines of the log** of ${code(failing.image, 110)}`, '', ...log.map((line) => `    ${line}`)].join('\n');
 }
 
 const removalRow = ({ count: held, published, sample }: Removals): string =>
@@ -121,14 +161,23 @@ function revisions(current: string | undefined, wanted: string | undefined): str
 
 /** Images with a problem first: those are what somebody looks for. */
 function images(all: readonly ImageState[]): string {
-  const sorted = [...all].sort((a, b) => Number(a.digest !== undefined) - Number(b.digest !== undefined));
-  const rows = sorted.slice(0, IMAGES).map(({ image, kernels, digest, problem }) => {
+  const sorted = [...all].sort(byUrgency);
+  const rows = sorted.slice(0, IMAGES).map((image) => {
+    const { kernels } = image;
     const more = kernels.length > KERNELS ? ` and ${kernels.length - KERNELS} more` : '';
     const names = kernels.slice(0, KERNELS).map((k) => code(k, 64));
-    const state = digest === undefined ? (problem?.reason ?? 'being resolved') : code(shortDigest(digest));
-    return `${names.join(', ')}${more}: ${code(image, 110)} ${state}`;
+    return `${names.join(', ')}${more}: ${code(image.image, 110)} ${imageText(image)}`;
   });
   return withMore(list('Images', rows), Math.max(0, all.length - IMAGES));
+}
+
+/** Its digest; of an image that has none how far it is, and the workflow that has the rest. */
+function imageText(image: ImageState): string {
+  const { digest, problem, run, origin } = image;
+  if (digest !== undefined) return `${code(shortDigest(digest))}${origin === 'Made' ? ', made by kmodflow' : ''}`;
+  const doing = { Building: 'being built', Queued: 'waits for a free place', Resolving: 'being resolved', Failed: '', Pinned: '' } as const;
+  const state = doing[imageProgress(image)] || (problem?.reason ?? '');
+  return run === undefined ? state : `${state}${tries(run)}, workflow ${code(imageWorkflowId(run.key))}`;
 }
 
 /** `sha256:0123456789ab`: enough to tell two apart, as other tools show them. */

@@ -1,11 +1,22 @@
-import type { ImageNeed, ImageProblem, ImageResult, ImageState } from './process.js';
+import type { ImageNeed, ImageNews, ImageProblem, ImageResult, ResolvedImageResult } from './image-process.js';
+import type { ImageState } from './process.js';
 import type { Pin } from './revision.js';
 import type { Problem } from './reasons.js';
 
-/** Images that could not be resolved, by reference: how often it was tried and when it is tried next. */
-export type ImageTries = Readonly<
-  Record<string, { readonly attempts: number; readonly nextTryAtMs: number; readonly problem: Problem; readonly key?: string | undefined }>
->;
+/** An image that could not be resolved: how often it was tried and when it is tried next. */
+export interface ImageTry {
+  readonly attempts: number;
+  readonly nextTryAtMs: number;
+  readonly problem: Problem;
+  readonly key?: string | undefined;
+  /** What the workflow that provides the image last told. */
+  readonly run?: Omit<ImageNews, 'result'> | undefined;
+  /** The image that it has provided; it is pinned in the next pass. */
+  readonly result?: ResolvedImageResult | undefined;
+}
+
+/** By reference. */
+export type ImageTries = Readonly<Record<string, ImageTry>>;
 
 /** An image that is not there may appear: from 10 seconds up to 10 minutes between two looks. */
 export const IMAGE_BACKOFF_MS = { first: 10_000, most: 10 * 60_000 };
@@ -30,6 +41,34 @@ export function nextImageLookMs(needs: readonly ImageNeed[], tries: ImageTries):
   return times.length === 0 ? undefined : Math.min(...times);
 }
 
+/** An image that has a workflow of its own is looked up here only in case that one's news got lost (10 minutes). */
+export const PROVIDED_LOOK_MS = 10 * 60_000;
+
+/** The images are provided by workflows of their own from now on, which know when to try again. */
+export const provided = (tries: ImageTries, images: readonly string[], nowMs: number): ImageTries =>
+  Object.fromEntries(
+    Object.entries(tries).map(([image, tried]) => [
+      image,
+      images.includes(image) ? { ...tried, nextTryAtMs: nowMs + PROVIDED_LOOK_MS, run: tried.run ?? begun(image, tried) } : tried,
+    ]),
+  );
+
+const begun = (image: string, { key = '' }: ImageTry): NonNullable<ImageTry['run']> => ({ key, image, state: 'Looking', attempt: 0 });
+
+/** Takes in what the workflow of an image tells. News of an image or key that is not waited for (any more) changes nothing. */
+export function withNews(tries: ImageTries, { result, ...run }: ImageNews): ImageTries {
+  const tried = tries[run.image];
+  if (tried === undefined || tried.key !== run.key) return tries;
+  return { ...tries, [run.image]: { ...tried, problem: run.problem ?? tried.problem, run, result } };
+}
+
+/** Images that have been provided and wait to be pinned. */
+export const providedImages = (needs: readonly ImageNeed[], tries: ImageTries): ResolvedImageResult[] =>
+  needs.flatMap((n) => {
+    const tried = tries[n.image];
+    return tried?.key === n.key && tried.result !== undefined ? [tried.result] : [];
+  });
+
 /** Takes results in: what was resolved is forgotten, what failed waits longer each time, and at least as long as the registry asked. */
 export function imageTries(tries: ImageTries, results: readonly ImageResult[], nowMs: number): ImageTries {
   const next: Record<string, ImageTries[string]> = { ...tries };
@@ -45,6 +84,7 @@ export function imageTries(tries: ImageTries, results: readonly ImageResult[], n
       nextTryAtMs: nowMs + waitMs,
       problem: result.problem,
       ...(result.key === undefined ? {} : { key: result.key }),
+      ...(result.key !== undefined && result.key === tries[result.image]?.key ? { run: tries[result.image]?.run } : {}),
     };
   }
   return next;
@@ -56,12 +96,22 @@ export const imageProblems = (tries: ImageTries): ImageProblem[] =>
 /** Every image that the fleet needs now, each once: pinned ones first, then the ones that are missing. A reference that was pinned to two digests is two images. */
 export function imageStates(pinned: readonly Pin[], needs: readonly ImageNeed[], tries: ImageTries): ImageState[] {
   const byImage = new Map<string, ImageState & { readonly kernels: string[] }>();
-  for (const { kernel, image, digest } of pinned) {
+  for (const { kernel, image, digest, origin } of pinned) {
     const key = `${image}@${digest}`;
     const known = byImage.get(key);
     if (known !== undefined) known.kernels.push(kernel);
-    else byImage.set(key, { image, digest, kernels: [kernel] });
+    else byImage.set(key, { image, digest, origin, kernels: [kernel] });
   }
-  const missing = needs.map(({ image, kernels }) => ({ image, kernels, problem: tries[image]?.problem }));
+  const missing = needs.map(({ image, kernels }) => {
+    const tried = tries[image];
+    // Once it has a workflow of its own, that one's word counts: that the image is not there was why it began, and is no failure.
+    return { image, kernels, problem: tried?.run === undefined ? tried?.problem : tried.run.problem, run: tried?.run };
+  });
   return [...byImage.values(), ...missing];
 }
+
+const AT_WORK: readonly string[] = ['Looking', 'Queued', 'Building'] satisfies readonly ImageNews['state'][];
+
+/** Whether an image is being provided by its workflow, with nothing having gone wrong so far. */
+export const isMaking = (tries: ImageTries): boolean =>
+  Object.values(tries).some(({ run }) => run !== undefined && run.problem === undefined && AT_WORK.includes(run.state));

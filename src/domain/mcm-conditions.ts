@@ -1,7 +1,8 @@
 import type { Condition } from '../api/meta.js';
-import { adviceFor, PAUSED_BY_SPEC, type Advice } from './advice.js';
+import { adviceFor, nextStepText, PAUSED_BY_SPEC, type Advice } from './advice.js';
 import { shorten } from './markdown.js';
-import type { ImageState, Report } from './process.js';
+import { imageProblem, imagesFinding, isMakingImages, openImages, type Finding } from './mcm-image-findings.js';
+import type { Report } from './process.js';
 import { count, nameSome, sentence } from './wording.js';
 
 /** A condition before it is compared with the one that stands. */
@@ -15,11 +16,6 @@ export interface Verdict {
 
 /** Messages are for people; who needs every cluster asks for them one by one. */
 const MESSAGE_CHARS = 1_000;
-
-interface Finding {
-  readonly reason: string;
-  readonly message: string;
-}
 
 /** The four conditions of an MCM, in a fixed order. */
 export const conditionsOf = (report: Report): Verdict[] => [ready(report), progressing(report), degraded(report), imagesReady(report)];
@@ -70,8 +66,9 @@ function progressing(report: Report): Verdict {
   const moving = underWay(report);
   if (moving !== undefined) return busy(moving);
   if (report.phase === 'Ready') return idle({ reason: 'AllLoaded', message: loadedMessage(report) });
-  const resolving = resolvingImages(report);
-  return resolving !== undefined && imageProblem(report) === undefined ? busy(resolving) : idle(inTheWay(report));
+  const open = openImages(report);
+  const underWayAlone = open !== undefined && (isMakingImages(report) || imageProblem(report) === undefined);
+  return underWayAlone ? busy(open) : idle(inTheWay(report));
 }
 
 /** Something will not get better without a person, whatever else goes on. */
@@ -87,18 +84,19 @@ function degraded(report: Report): Verdict {
 }
 
 function imagesReady(report: Report): Verdict {
-  const verdict = (status: Verdict['status'], found: Finding): Verdict => ({ type: 'ImagesReady', status, ...found });
-  if (report.phase === 'Invalid') return verdict('Unknown', invalidSpec(report));
-  const open = imageProblem(report) ?? resolvingImages(report);
-  if (open !== undefined) return verdict('False', open);
-  if (report.images.length > 0)
-    return verdict('True', { reason: 'ImagesResolved', message: `${imagesText(report.images)} pinned by digest.` });
+  const verdict = (status: Verdict['status'], { reason, message }: Finding): Verdict => ({
+    type: 'ImagesReady',
+    status,
+    reason,
+    message: [message, ...(report.notes ?? []).map((note) => `(Note: ${note})`)].join(' '),
+  });
+  if (report.phase === 'Invalid') return { type: 'ImagesReady', status: 'Unknown', ...invalidSpec(report) };
+  const found = imagesFinding(report);
+  if (found !== undefined) return verdict(found.ready ? 'True' : 'False', found);
   if (report.updateRevision !== undefined)
     return verdict('True', { reason: 'NoImageNeeded', message: 'No selected cluster needs a kernel module image.' });
   return verdict('Unknown', waiting(report));
 }
-
-const imagesText = (images: readonly ImageState[]): string => (images.length === 1 ? 'The image is' : `All ${images.length} images are`);
 
 function loadedMessage({ fleet: { selected, states }, currentRevision, updateRevision }: Report): string {
   const others = [
@@ -171,27 +169,6 @@ function excluded(report: Report): Finding | undefined {
   };
 }
 
-function imageProblem(report: Report): Finding | undefined {
-  const missing = report.images.filter((i) => i.problem !== undefined);
-  const [first] = missing;
-  if (first?.problem === undefined) return undefined;
-  const kernels = nameSome(first.kernels);
-  const more = missing.length > 1 ? ` ${count(missing.length - 1, 'further image')} cannot be used either.` : '';
-  return {
-    reason: first.problem.reason,
-    message: `The image ${first.image} for ${first.kernels.length === 1 ? 'kernel' : 'kernels'} ${kernels} cannot be used. ${sentence(first.problem.message)}${more}${nextStep(report, 'images')}`,
-  };
-}
-
-function resolvingImages({ images }: Report): Finding | undefined {
-  const open = images.filter((i) => i.digest === undefined && i.problem === undefined);
-  if (open.length === 0) return undefined;
-  return {
-    reason: 'ResolvingImages',
-    message: `${count(open.length, 'image')} of ${images.length} being resolved: ${nameSome(open.map((i) => i.image))}.`,
-  };
-}
-
 function underWay({ rollout, phase, fleet: { selected, states, behind } }: Report): Finding | undefined {
   const done = `${states.Loaded + states.NoNodes} of ${count(selected, 'cluster')} done, ${states.Publishing + states.Applied + states.Loading} loading, ${behind} to be published`;
   if (rollout !== undefined && rollout.phase === 'Stopping')
@@ -216,11 +193,11 @@ function waiting(report: Report): Finding {
       reason: 'ClusterUnavailable',
       message: `None of the ${count(selected, 'selected cluster')} is available. They are served when they return.`,
     };
-  return resolvingImages(report) ?? { reason: 'Starting', message: `${count(selected, 'cluster')} selected; nothing is published yet.` };
+  return openImages(report) ?? { reason: 'Starting', message: `${count(selected, 'cluster')} selected; nothing is published yet.` };
 }
 
 /** The next step, out of the same advice that the other pages show. */
 function nextStep(report: Report, about: Advice['about']): string {
-  const advice = adviceFor(report).find((a) => a.about === about);
-  return advice === undefined ? '' : ` ${advice.text} Run: ${advice.commands.join('; ')}`;
+  const text = nextStepText(adviceFor(report), about);
+  return text === '' ? '' : ` ${text}`;
 }

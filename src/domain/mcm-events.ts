@@ -1,5 +1,6 @@
 import type { ManagedClusterModuleStatus, StatusException } from '../api/index.js';
 import { isImageReason } from './advice.js';
+import { buildsStarted, imagesFailed, imagesReady, settingsIgnored } from './mcm-image-events.js';
 import type { Reason } from './reasons.js';
 import { count, nameSome, sentence } from './wording.js';
 
@@ -54,20 +55,10 @@ const RULES: readonly Rule[] = [
       message: `Rollout ${rollout.number} brings revision ${rollout.revision} to the clusters that lack it; the selector matches ${clusters}.`,
     };
   },
-  function imagesUnusable(next, previous) {
-    const failing = (status: Status) => (status.images ?? []).filter((i) => i.state === 'Failed');
-    const known = new Set(failing(previous).map((i) => `${i.image} ${i.reason ?? ''}`));
-    const fresh = failing(next).filter((i) => !known.has(`${i.image} ${i.reason ?? ''}`));
-    const [first] = fresh;
-    if (first === undefined) return undefined;
-    const images = [...new Set(fresh.map((i) => i.image))];
-    const reason: Reason | string = first.reason ?? 'ImageMissing';
-    return {
-      type: 'Warning',
-      reason,
-      message: `${images.length === 1 ? 'Image' : `${images.length} images`} ${nameSome(images)}: ${sentence(first.message ?? 'cannot be used')}`,
-    };
-  },
+  settingsIgnored,
+  imagesFailed,
+  buildsStarted,
+  imagesReady,
   (next, previous) => appeared('Failed', next, previous),
   (next, previous) => appeared('Excluded', next, previous),
   function removalHeld(next, previous) {

@@ -2,7 +2,6 @@ import {
   MAX_EXCEPTIONS,
   MAX_HISTORY,
   type ClusterCounts,
-  type ImageStatus,
   type ManagedClusterModuleStatus,
   type RolloutCounts,
   type RolloutRecord as StatusRecord,
@@ -13,11 +12,11 @@ import type { StateCounts } from './cluster-state.js';
 import type { Exception } from './fleet-summary.js';
 import { shorten } from './markdown.js';
 import { mergeConditions } from './mcm-conditions.js';
-import type { ImageState, Report, RolloutRecord, RolloutState } from './process.js';
+import { imageRows } from './mcm-images.js';
+import type { Report, RolloutRecord, RolloutState } from './process.js';
 
-/** Rows of `status.images`: one per kernel, so that an MCM stays far below what an object may weigh (1.5 MiB). */
-export const MAX_IMAGES = 100;
 const MESSAGE_CHARS = 1_000;
+const MAX_NOTES = 10;
 
 /**
  * The status of an MCM, whole: what the report says, with the transition times of the conditions that stood before.
@@ -45,6 +44,7 @@ export function buildStatus(report: Report, previous: ManagedClusterModuleStatus
     clusters: clusterCounts(fleet.selected, states),
     exceptions: fleet.exceptions.slice(0, MAX_EXCEPTIONS).map(statusException),
     images: imageRows(report.images),
+    ...((report.notes ?? []).length > 0 ? { notes: (report.notes ?? []).slice(0, MAX_NOTES).map((n) => shorten(n, MESSAGE_CHARS)) } : {}),
     history: report.history.slice(0, MAX_HISTORY).map(statusRecord),
     ...(removals?.held === true
       ? { removal: { held: removals.count, clusters: removals.sample.slice(0, MAX_EXCEPTIONS), token: removals.token } }
@@ -57,11 +57,16 @@ export function buildStatus(report: Report, previous: ManagedClusterModuleStatus
 const defined = <T extends object>(object: T): { [K in keyof T]?: Exclude<T[K], undefined> } =>
   Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> };
 
-/** The asked-for rebuild is acted on once the revision that it made has completed a rollout; until then the earlier one stands. */
-const rebuilt = ({ rebuildGeneration, currentRevision, updateRevision }: Report, previous: ManagedClusterModuleStatus | undefined) =>
-  rebuildGeneration !== undefined && updateRevision !== undefined && currentRevision === updateRevision
-    ? rebuildGeneration
-    : previous?.imageRebuildTriggerGeneration;
+/**
+ * The asked-for rebuild is done once every image of the revision that it made has a digest, and that revision has completed a rollout; until then the earlier one
+ * stands.
+ */
+function rebuilt(report: Report, previous: ManagedClusterModuleStatus | undefined): number | undefined {
+  const { rebuildGeneration, currentRevision, updateRevision, images } = report;
+  const rolledOut = updateRevision !== undefined && currentRevision === updateRevision;
+  const done = rolledOut && images.every((i) => i.digest !== undefined);
+  return rebuildGeneration !== undefined && done ? rebuildGeneration : previous?.imageRebuildTriggerGeneration;
+}
 
 const clusterCounts = (selected: number, states: StateCounts): Required<ClusterCounts> => ({
   selected,
@@ -84,32 +89,6 @@ const statusException = ({ cluster, kernel, state, reason, message }: Exception)
   reason,
   message: shorten(message, MESSAGE_CHARS),
 });
-
-/** How far an image is: `Pinned` to a digest, `Resolving`, or `Failed` with a reason; a failed one is looked up again by itself. */
-export type ImageProgress = 'Pinned' | 'Resolving' | 'Failed';
-
-export const imageProgress = ({ digest, problem }: ImageState): ImageProgress =>
-  digest !== undefined ? 'Pinned' : problem === undefined ? 'Resolving' : 'Failed';
-
-/** A row per kernel, in order of kernels; when there are too many, those that need a person are kept. */
-function imageRows(images: readonly ImageState[]): ImageStatus[] {
-  const rows = images.flatMap((image) => image.kernels.map((kernel) => imageRow(kernel, image)));
-  const urgency = { Failed: 0, Resolving: 1, Pinned: 2 } as const;
-  return rows
-    .sort((a, b) => urgency[a.state] - urgency[b.state] || compare(a.kernel, b.kernel))
-    .slice(0, MAX_IMAGES)
-    .sort((a, b) => compare(a.kernel, b.kernel));
-}
-
-const imageRow = (kernel: string, image: ImageState): ImageStatus & { readonly state: ImageProgress } => ({
-  kernel,
-  image: image.image,
-  ...(image.digest === undefined ? {} : { digest: image.digest }),
-  state: imageProgress(image),
-  ...(image.problem === undefined ? {} : { reason: image.problem.reason, message: shorten(image.problem.message, MESSAGE_CHARS) }),
-});
-
-const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** The rollout that runs with the fleet as it is now, else the last one as it ended. */
 function rolloutStatus(report: Report): RolloutStatus | undefined {

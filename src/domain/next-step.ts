@@ -1,4 +1,5 @@
-import type { ImageNeed, ObservedModule } from './process.js';
+import type { ImageNeed } from './image-process.js';
+import type { ObservedModule } from './process.js';
 import { count } from './wording.js';
 
 /** A rollout or catch-up that runs. */
@@ -101,8 +102,19 @@ export function idle(seen: ObservedModule): string {
   if (states.Failed > 0)
     return `Failed: ${states.Failed} of ${count(selected, 'cluster')}. They are tried again when somebody asks for it.`;
   if (unproven(seen) > 0) return `Waiting for the proof of loading from ${count(unproven(seen), 'cluster')}.`;
-  if (needs.length > 0) return `Waiting for ${count(needs.length, 'image')}. What is missing is looked up again by itself.`;
+  if (needs.length > 0) return waitingForImages(needs);
   if (states.Excluded > 0)
     return `Left out, for a reason of their own: ${states.Excluded} of ${count(selected, 'cluster')}. All others are as they should be.`;
   return 'Everything is as it should be.';
+}
+
+/** Made here, or by somebody else: what helps differs. */
+function waitingForImages(needs: readonly ImageNeed[]): string {
+  const made = needs.filter((n) => n.recipe !== undefined).length;
+  const what = made === needs.length ? 'them' : 'what is made here';
+  const next = [
+    ...(made < needs.length ? ['What is missing is looked up again by itself.'] : []),
+    ...(made > 0 ? [`Their own workflows build and sign ${what}, and say how far they are.`] : []),
+  ];
+  return `Waiting for ${count(needs.length, 'image')}. ${next.join(' ')}`;
 }

@@ -2,6 +2,7 @@
 import type { ManagedClusterModuleSpec } from '../api/index.js';
 import type { ClusterState } from './cluster-state.js';
 import type { Exception, FleetSummary, Removals } from './fleet-summary.js';
+import type { ImageNeed, ImageNews, ImageOrigin, ImageProblem } from './image-process.js';
 import type { Problem, Reason } from './reasons.js';
 import type { EffectivePolicy } from './rollout-policy.js';
 import type { Pin } from './revision.js';
@@ -11,34 +12,6 @@ export interface ModuleRef {
   readonly name: string;
   readonly headless?: ManagedClusterModuleSpec | undefined;
 }
-
-/** An image that the fleet needs and that the revision has no digest for yet. */
-export interface ImageNeed {
-  /** Hash of everything that the look-up depends on: the reference, the rebuild generation, the credentials' Secret and the TLS settings. */
-  readonly key: string;
-  readonly image: string;
-  readonly kernels: readonly string[];
-  /** The digest that another kernel of the same revision has pinned for this reference already: there is nothing to ask then. */
-  readonly digest?: string | undefined;
-  /** Name of the Secret in the operator namespace that holds registry credentials. */
-  readonly secretName?: string | undefined;
-  readonly tls?: { readonly insecure?: boolean | undefined; readonly insecureSkipTLSVerify?: boolean | undefined } | undefined;
-}
-
-export interface ImageProblem extends Problem {
-  readonly image: string;
-}
-
-export type ImageResult =
-  | { readonly image: string; readonly kernels: readonly string[]; readonly digest: string }
-  | {
-      readonly image: string;
-      readonly kernels: readonly string[];
-      readonly problem: Problem;
-      readonly retryAfterMs?: number | undefined;
-      /** Of the need. */
-      readonly key?: string | undefined;
-    };
 
 export interface ObserveInput extends ModuleRef {
   readonly imageProblems: readonly ImageProblem[];
@@ -81,6 +54,8 @@ export interface ObservedModule {
   readonly fleet: FleetSummary;
   readonly removals: Removals;
   readonly remembered: Remembered;
+  /** Settings that are accepted and have no effect, a sentence each. */
+  readonly notes?: readonly string[] | undefined;
   /** In how many milliseconds some cluster's state changes by time alone: a settle time or a deadline ends. Undefined: none does. */
   readonly changesInMs?: number | undefined;
 }
@@ -213,6 +188,10 @@ export interface ImageState {
   readonly kernels: readonly string[];
   readonly digest?: string | undefined;
   readonly problem?: Problem | undefined;
+  /** Of a pinned image: who made it. */
+  readonly origin?: ImageOrigin | undefined;
+  /** Of an image that is not pinned yet and has a workflow of its own: how far that one is. */
+  readonly run?: Pick<ImageNews, 'key' | 'state' | 'attempt' | 'job' | 'log' | 'nextTryAt'> | undefined;
 }
 
 export interface RolloutState {
@@ -239,4 +218,6 @@ export interface Report {
   readonly workflow: { readonly id: string; readonly runId: string };
   /** The spec's `imageRebuildTriggerGeneration`, where the reporter knows it: the status echoes it once the revision that it made is rolled out. */
   readonly rebuildGeneration?: number | undefined;
+  /** Settings that are accepted and have no effect, a sentence each. */
+  readonly notes?: readonly string[] | undefined;
 }

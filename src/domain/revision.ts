@@ -1,11 +1,17 @@
 import type { ModuleSpec } from '../api/index.js';
 import { canonicalJson, type Sha256 } from './canonical-json.js';
+import type { FoundModule, ImageOrigin } from './image-process.js';
 
 /** What a revision freezes. The same inputs are the same revision, whenever they come back. */
 export interface RevisionInputs {
   readonly spokeNamespace: string;
   readonly moduleSpec: ModuleSpec;
+  /** What the spec names and does not hold: a hash each of the Dockerfiles' text and the certificates, by kind and name. Absent: the spec names none. */
+  readonly inputs?: InputHashes | undefined;
 }
+
+/** `ConfigMap/<name>` or `Secret/<name>` to the SHA-256 of what counts of it. */
+export type InputHashes = Readonly<Record<string, string>>;
 
 /** What a kernel's image resolved to. */
 export interface Pin {
@@ -13,6 +19,10 @@ export interface Pin {
   /** The reference that the mapping expanded to. */
   readonly image: string;
   readonly digest: string;
+  /** Who made the image; absent in pins that were set before images were inspected. */
+  readonly origin?: ImageOrigin | undefined;
+  /** What the inspection found for this kernel. */
+  readonly modules?: readonly FoundModule[] | undefined;
 }
 
 export type Pins = Readonly<Record<string, Omit<Pin, 'kernel'>>>;
@@ -28,8 +38,10 @@ export interface Revision extends RevisionInputs {
 }
 
 /** Ten hex digits over everything a revision freezes. */
-export const revisionHash = ({ spokeNamespace, moduleSpec }: RevisionInputs, sha256: Sha256): string =>
-  sha256(canonicalJson({ spokeNamespace, moduleSpec })).slice(0, 10);
+export const revisionHash = ({ spokeNamespace, moduleSpec, inputs }: RevisionInputs, sha256: Sha256): string =>
+  sha256(canonicalJson({ spokeNamespace, moduleSpec, ...(hasEntries(inputs) ? { inputs } : {}) })).slice(0, 10);
+
+const hasEntries = (inputs: InputHashes | undefined): boolean => inputs !== undefined && Object.keys(inputs).length > 0;
 
 export const revisionName = (module: string, hash: string): string => `${module}-${hash}`;
 
@@ -40,7 +52,7 @@ export const revisionName = (module: string, hash: string): string => `${module}
 export function appendPins(standing: Pins, added: readonly Pin[]): { readonly pins: Pins; readonly refused: readonly Pin[] } {
   const fresh = added.filter((p) => standing[p.kernel] === undefined);
   const refused = added.filter((p) => standing[p.kernel] !== undefined && standing[p.kernel]?.digest !== p.digest);
-  return { pins: { ...Object.fromEntries(fresh.map(({ kernel, image, digest }) => [kernel, { image, digest }])), ...standing }, refused };
+  return { pins: { ...Object.fromEntries(fresh.map(({ kernel, ...pin }) => [kernel, pin])), ...standing }, refused };
 }
 
 /** How many revisions are kept: what a rollback can go to. */

@@ -2,6 +2,7 @@ import { MCM_LABEL, REVISION_MODULE_LABEL } from '../api/names.js';
 import type { Sha256 } from '../domain/canonical-json.js';
 import { readCluster, readWork } from '../domain/read-views.js';
 import type { ClusterView, WorkView } from '../domain/views.js';
+import { readInput, type InputView } from './input-view.js';
 import { LoadClock } from './load-clock.js';
 import { readModule, type ModuleView } from './module-view.js';
 import { Refusals } from './refusals.js';
@@ -10,12 +11,15 @@ import { readRevision, type StoredRevision } from './stored-revision.js';
 import type { HubApi, KubeLogger } from './types.js';
 import { createWatchCache, type WatchCache } from './watch-cache.js';
 
-/** What the hub knows of the fleet, always current: four watch caches, an index by module, and the hub's own clocks. */
+/** What the hub knows of the fleet, always current: watch caches, an index by module, and the hub's own clocks. */
 export interface Fleet {
   readonly modules: WatchCache<ModuleView>;
   readonly clusters: WatchCache<ClusterView>;
   readonly works: WatchCache<WorkView>;
   readonly revisions: WatchCache<StoredRevision>;
+  /** ConfigMaps and Secrets of the operator namespace, their metadata alone, by name. */
+  readonly configMaps: WatchCache<InputView>;
+  readonly secrets: WatchCache<InputView>;
   readonly clock: LoadClock;
   readonly refusals: Refusals;
   /** ManifestWorks of a module by cluster. */
@@ -57,6 +61,19 @@ export function createFleet({ api, operatorNamespace, sha256, logger, now }: Fle
     transform: readRevision,
     logger,
   });
+  const inputs = (resource: typeof resources.configMaps | typeof resources.secrets): WatchCache<InputView> =>
+    createWatchCache<InputView>({
+      api,
+      resource,
+      namespace: operatorNamespace,
+      metadataOnly: true,
+      transform: readInput,
+      key: ({ metadata }) => metadata.name,
+      same: (a, b) => a.uid === b.uid && a.resourceVersion === b.resourceVersion,
+      logger,
+    });
+  const configMaps = inputs(resources.configMaps);
+  const secrets = inputs(resources.secrets);
   const clock = new LoadClock(now);
   const refusals = new Refusals(now);
   const byModule = new Map<string, Map<string, WorkView>>();
@@ -86,12 +103,21 @@ export function createFleet({ api, operatorNamespace, sha256, logger, now }: Fle
   });
 
   // Modules and clusters first: the first look at a ManifestWork asks both.
-  const caches = { ManagedClusterModules: modules, ManagedClusters: clusters, ControllerRevisions: revisions, ManifestWorks: works };
+  const caches = {
+    ManagedClusterModules: modules,
+    ManagedClusters: clusters,
+    ControllerRevisions: revisions,
+    ConfigMaps: configMaps,
+    Secrets: secrets,
+    ManifestWorks: works,
+  };
   let started: Promise<void> | undefined;
   const startInOrder = async (): Promise<void> => {
     modules.start();
     clusters.start();
     revisions.start();
+    configMaps.start();
+    secrets.start();
     await Promise.allSettled([
       modules.whenSynced(60_000, 'before ManifestWorks are read'),
       clusters.whenSynced(60_000, 'before ManifestWorks are read'),
@@ -103,6 +129,8 @@ export function createFleet({ api, operatorNamespace, sha256, logger, now }: Fle
     clusters,
     works,
     revisions,
+    configMaps,
+    secrets,
     clock,
     refusals,
     worksOf: (module) => byModule.get(module) ?? new Map<string, WorkView>(),

@@ -4,7 +4,7 @@ import { Fault } from '../domain/fault.js';
 import { createCredentialSource } from './credentials.js';
 import { listPages } from './list-pages.js';
 import { Requester, type Call, type Verb } from './requester.js';
-import { apiVersionOf, keyOf, pathOf } from './resources.js';
+import { apiVersionOf, keyOf, pathOf, resources } from './resources.js';
 import { Semaphore } from './semaphore.js';
 import { createTransport } from './transport.js';
 import type { HubApi, KubeLogger, KubernetesObject, ListPage, ResourceType, Selection, Writable } from './types.js';
@@ -27,6 +27,12 @@ const DEFAULT_PAGE_SIZE = 500;
 const DEFAULT_IDLE_TIMEOUT_MS = 300_000;
 /** The server ends a watch after 240 to 290 s, spread out so that many watches do not come back together. */
 const watchSeconds = (): number => 240 + Math.floor(Math.random() * 51);
+
+/** Asks for metadata alone: the server leaves out everything else. Source: Kubernetes API concepts, "Metadata-only fetches". */
+const METADATA_ONLY = {
+  list: 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1',
+  watch: 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1',
+};
 
 type Query = Readonly<Record<string, string | undefined>>;
 
@@ -72,7 +78,7 @@ export function createHubApi(options: HubApiOptions): HubApi {
     readonly subresource?: string | undefined;
     readonly query?: Query;
   }
-  type Payload = Pick<Call, 'body' | 'contentType' | 'signal'>;
+  type Payload = Pick<Call, 'body' | 'contentType' | 'accept' | 'signal'>;
   const send = <T>(verb: Verb, method: Call['method'], resource: ResourceType, target: Target, payload: Payload = {}): Promise<T> => {
     const { name, namespace, subresource, query = {} } = target;
     const key = name === undefined ? (namespace ?? '') : keyOf(name, resource.namespaced ? namespace : undefined);
@@ -97,7 +103,7 @@ export function createHubApi(options: HubApiOptions): HubApi {
           'GET',
           resource,
           { namespace, query: { ...selectors(selection), limit: String(pageSize), continue: token } },
-          { signal },
+          { signal, accept: selection.metadataOnly === true ? METADATA_ONLY.list : undefined },
         ),
       ),
 
@@ -146,6 +152,21 @@ export function createHubApi(options: HubApiOptions): HubApi {
         : undefined;
     },
 
+    podLog: async (name, namespace, { container, tailLines, limitBytes }) =>
+      requester.text({
+        verb: 'get',
+        method: 'GET',
+        kind: 'log of Pod',
+        key: keyOf(name, namespace),
+        path: withQuery(pathOf(resources.pods, namespace, name, 'log'), {
+          container,
+          tailLines: String(tailLines),
+          limitBytes: String(limitBytes),
+        }),
+        // Logs are text, errors are JSON.
+        accept: 'text/plain, application/json',
+      }),
+
     async watch(resource, watchOptions, onEvent) {
       const {
         namespace,
@@ -167,6 +188,7 @@ export function createHubApi(options: HubApiOptions): HubApi {
         transport,
         attempt: { verb: 'watch', kind: resource.kind, key: namespace ?? '' },
         path: withQuery(pathOf(resource, namespace), query),
+        accept: watchOptions.metadataOnly === true ? METADATA_ONLY.watch : undefined,
         openTimeoutMs: requestTimeoutMs,
         idleTimeoutMs,
         signal: signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal]),

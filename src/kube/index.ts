@@ -24,6 +24,7 @@ export type {
   ObjectMeta,
   OwnerReference,
   PatchOptions,
+  PodLogOptions,
   RequestCounters,
   ResourceType,
   Selection,
@@ -35,4 +36,6 @@ export type {
 export { createFleet, type Fleet, type FleetOptions } from './fleet.js';
 export { LoadClock } from './load-clock.js';
 export type { ModuleView } from './module-view.js';
-export { readRevision, writeRevision, type NewRevision, type StoredRevision } from './stored-revision.js';
+export { createImageInputs, type ImageInputs } from './image-inputs.js';
+export type { InputView } from './input-view.js';
+export { encodePins, readRevision, writeRevision, type NewRevision, type StoredRevision } from './stored-revision.js';

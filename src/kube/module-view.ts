@@ -1,3 +1,6 @@
+import type { ModuleSpec } from '../api/index.js';
+import { watchedInputs } from '../domain/image-need.js';
+
 /** An MCM as the controller and the clock need it; activities read the object itself. */
 export interface ModuleView {
   readonly name: string;
@@ -5,6 +8,8 @@ export interface ModuleView {
   readonly generation: number;
   readonly deleting: boolean;
   readonly selector: Readonly<Record<string, string>>;
+  /** ConfigMaps and Secrets of the operator namespace that it names, as `Kind/name`. */
+  readonly inputs: readonly string[];
   /** The revision that a rollout has completed, as the status says. */
   readonly currentRevision: string | undefined;
   /** When a rollout of the revision last ended, by revision, milliseconds since the epoch. Rollouts that were superseded are not among them. */
@@ -15,7 +20,7 @@ export interface ModuleView {
 
 interface LooseModule {
   readonly metadata: { readonly name: string; readonly uid?: string; readonly generation?: number; readonly deletionTimestamp?: string };
-  readonly spec?: { readonly selector?: Readonly<Record<string, string>> };
+  readonly spec?: { readonly selector?: Readonly<Record<string, string>>; readonly moduleSpec?: ModuleSpec };
   readonly status?: LooseStatus;
 }
 
@@ -33,6 +38,7 @@ export function readModule(object: unknown): ModuleView {
     generation: metadata.generation ?? 0,
     deleting: metadata.deletionTimestamp !== undefined,
     selector: spec?.selector ?? {},
+    inputs: watchedInputs(spec?.moduleSpec),
     currentRevision: status?.currentRevision,
     endedMs: endedMs(status),
     troubled: [...new Set((status?.exceptions ?? []).flatMap(({ cluster }) => cluster ?? []))],

@@ -46,10 +46,15 @@ export class Requester {
     this.#options = options;
   }
 
+  /** @returns The body. @throws KubeFault, or the reason of `call.signal`. */
+  text(call: Call): Promise<string> {
+    // Waiting for a 429 keeps the place in the semaphore: a throttled client should send less, not other things.
+    return this.#options.inFlight.run(() => this.#withRetries(call));
+  }
+
   /** @returns The parsed body. @throws KubeFault, or the reason of `call.signal`. */
   async json<T>(call: Call): Promise<T> {
-    // Waiting for a 429 keeps the place in the semaphore: a throttled client should send less, not other things.
-    const text = await this.#options.inFlight.run(() => this.#withRetries(call));
+    const text = await this.text(call);
     try {
       return JSON.parse(text) as T;
     } catch {

@@ -39,6 +39,8 @@ export const resources = {
   secrets: core('secrets', 'Secret', true),
   configMaps: core('configmaps', 'ConfigMap', true),
   events: core('events', 'Event', true),
+  pods: core('pods', 'Pod', true),
+  nodes: core('nodes', 'Node', false),
   namespaces: core('namespaces', 'Namespace', false),
 } as const satisfies Record<string, ResourceType>;
 

@@ -1,6 +1,6 @@
 import type { ModuleSpec } from '../api/index.js';
 import { MCM_GROUP, MCM_VERSION, PINS_ANNOTATION, REVISION_HASH_LABEL, REVISION_MODULE_LABEL } from '../api/names.js';
-import { revisionName, type Pins, type Revision, type RevisionInputs } from '../domain/revision.js';
+import { revisionName, type InputHashes, type Pins, type Revision, type RevisionInputs } from '../domain/revision.js';
 import type { WritableObject } from '../domain/writable-object.js';
 
 /** A revision as it stands in its ControllerRevision. */
@@ -17,7 +17,7 @@ interface LooseRevision {
     readonly annotations?: Readonly<Record<string, string>>;
   };
   readonly revision?: number;
-  readonly data?: { readonly spokeNamespace?: string; readonly moduleSpec?: ModuleSpec };
+  readonly data?: { readonly spokeNamespace?: string; readonly moduleSpec?: ModuleSpec; readonly inputs?: InputHashes };
 }
 
 export function readRevision(object: unknown): StoredRevision {
@@ -31,6 +31,7 @@ export function readRevision(object: unknown): StoredRevision {
     pins: pins === undefined ? {} : (JSON.parse(pins) as Pins),
     spokeNamespace: data?.spokeNamespace ?? '',
     moduleSpec: data?.moduleSpec ?? { selector: {} },
+    inputs: data?.inputs,
     resourceVersion: metadata.resourceVersion ?? '',
   };
 }
@@ -56,7 +57,7 @@ export function writeRevision(revision: NewRevision): WritableObject {
       name: revisionName(revision.module, revision.hash),
       namespace: revision.namespace,
       labels: { [REVISION_MODULE_LABEL]: revision.module, [REVISION_HASH_LABEL]: revision.hash },
-      annotations: { [PINS_ANNOTATION]: JSON.stringify(revision.pins) },
+      annotations: { [PINS_ANNOTATION]: encodePins(revision.pins) },
       ...(revision.ownerUid === undefined
         ? {}
         : {
@@ -66,6 +67,22 @@ export function writeRevision(revision: NewRevision): WritableObject {
           }),
     },
     revision: revision.number,
-    data: { spokeNamespace: revision.spokeNamespace, moduleSpec: revision.moduleSpec },
+    data: {
+      spokeNamespace: revision.spokeNamespace,
+      moduleSpec: revision.moduleSpec,
+      ...(hasEntries(revision.inputs) ? { inputs: revision.inputs } : {}),
+    },
   };
+}
+
+const hasEntries = (inputs: InputHashes | undefined): boolean => inputs !== undefined && Object.keys(inputs).length > 0;
+
+/** The annotations of an object may have 256 KiB together. */
+const MAX_PINS_BYTES = 200_000;
+
+/** As JSON. When it gets too long, what was found inside the images is left out: the digests are what a pin is for. */
+export function encodePins(pins: Pins): string {
+  const whole = JSON.stringify(pins);
+  if (Buffer.byteLength(whole) <= MAX_PINS_BYTES) return whole;
+  return JSON.stringify(Object.fromEntries(Object.entries(pins).map(([kernel, { modules: _modules, ...pin }]) => [kernel, pin])));
 }

@@ -11,6 +11,8 @@ export interface TransportRequest {
   readonly path: string;
   readonly body?: string | undefined;
   readonly contentType?: string | undefined;
+  /** Default `application/json`. */
+  readonly accept?: string | undefined;
   readonly signal: AbortSignal;
   /** Streams get connections of their own, so that watches never take the place of requests. */
   readonly stream?: boolean;
@@ -69,7 +71,7 @@ export function createTransport(options: { server: string; credentials: Credenti
   };
 
   return {
-    async send({ method, path, body, contentType, signal, stream = false }) {
+    async send({ method, path, body, contentType, accept, signal, stream = false }) {
       const fresh = await credentials.current();
       if (closed) throw new Fault('Unavailable', 'The connection to the API server has been closed.');
       const dispatchers = dispatchersFor(fresh);
@@ -77,7 +79,12 @@ export function createTransport(options: { server: string; credentials: Credenti
         origin: server.origin,
         path: prefix + path,
         method,
-        headers: { ...COMMON_HEADERS, ...(contentType === undefined ? {} : { 'content-type': contentType }), ...fresh.headers },
+        headers: {
+          ...COMMON_HEADERS,
+          ...(accept === undefined ? {} : { accept }),
+          ...(contentType === undefined ? {} : { 'content-type': contentType }),
+          ...fresh.headers,
+        },
         body: body ?? null,
         signal,
       });

@@ -49,6 +49,8 @@ export interface Selection {
   readonly namespace?: string | undefined;
   readonly labelSelector?: string | undefined;
   readonly fieldSelector?: string | undefined;
+  /** The server sends metadata alone: what the objects hold never reaches this process. Default false. */
+  readonly metadataOnly?: boolean | undefined;
 }
 
 export interface ListOptions extends Selection {
@@ -100,6 +102,13 @@ export interface DeleteOptions {
   readonly propagationPolicy?: 'Foreground' | 'Background' | 'Orphan' | undefined;
 }
 
+export interface PodLogOptions {
+  readonly container: string;
+  readonly tailLines: number;
+  /** The server stops after so many bytes: the end is what is lost, so leave room for long lines. */
+  readonly limitBytes: number;
+}
+
 /** Requests sent so far, retries included. Keys of `byVerb`: get, list, watch, create, apply, patch, update, delete. */
 export interface RequestCounters {
   readonly total: number;
@@ -135,6 +144,8 @@ export interface HubApi {
   update<T extends Writable>(resource: ResourceType, object: T): Promise<KubernetesObject>;
   /** @returns The object while finalizers still hold it, undefined when it is gone. */
   delete(resource: ResourceType, name: string, namespace?: string, options?: DeleteOptions): Promise<KubernetesObject | undefined>;
+  /** The last lines of one container's log, as they are: strip control characters before showing them. */
+  podLog(name: string, namespace: string, options: PodLogOptions): Promise<string>;
   /**
    * One watch stream. Resolves when the server ends it in good order or `signal` aborts; throws a `KubeFault` otherwise
    * (`expired: true` for 410). Events are delivered in order and synchronously. The watch cache is what most callers want.

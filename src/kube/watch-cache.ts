@@ -195,12 +195,12 @@ class ListWatchCache<V> implements WatchCache<V> {
   }
 
   async #list(): Promise<void> {
-    const { api, resource, namespace, labelSelector, fieldSelector, pageSize } = this.#options;
+    const { api, resource, namespace, labelSelector, fieldSelector, metadataOnly, pageSize } = this.#options;
     const { signal } = this.#stopping;
     this.#listCount += 1;
     const replacement = this.#store.beginReplace();
     let version = '';
-    for await (const page of api.list(resource, { namespace, labelSelector, fieldSelector, pageSize, signal })) {
+    for await (const page of api.list(resource, { namespace, labelSelector, fieldSelector, metadataOnly, pageSize, signal })) {
       if (signal.aborted) return;
       replacement.page(page.items, page.resourceVersion, page.restarted);
       version = page.resourceVersion;
@@ -213,7 +213,7 @@ class ListWatchCache<V> implements WatchCache<V> {
   }
 
   async #watch(): Promise<void> {
-    const { api, resource, namespace, labelSelector, fieldSelector, idleTimeoutMs } = this.#options;
+    const { api, resource, namespace, labelSelector, fieldSelector, metadataOnly, idleTimeoutMs } = this.#options;
     const { signal } = this.#stopping;
     if (signal.aborted) return;
     let provenTimer: NodeJS.Timeout | undefined;
@@ -224,8 +224,10 @@ class ListWatchCache<V> implements WatchCache<V> {
     };
     const resourceVersion = this.#store.watermark;
     try {
-      await api.watch(resource, { namespace, labelSelector, fieldSelector, resourceVersion, idleTimeoutMs, signal, onOpen }, (event) =>
-        this.#take(event),
+      await api.watch(
+        resource,
+        { namespace, labelSelector, fieldSelector, metadataOnly, resourceVersion, idleTimeoutMs, signal, onOpen },
+        (event) => this.#take(event),
       );
     } finally {
       clearTimeout(provenTimer);

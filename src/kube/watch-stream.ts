@@ -47,6 +47,7 @@ export interface WatchStreamOptions {
   readonly transport: Transport;
   readonly attempt: Attempt;
   readonly path: string;
+  readonly accept?: string | undefined;
   /** For the server to accept the watch. */
   readonly openTimeoutMs: number;
   /** Without a byte for this long the stream counts as dead. */
@@ -115,8 +116,8 @@ export async function readWatchStream(options: WatchStreamOptions): Promise<void
 }
 
 async function readEvents(options: WatchStreamOptions, abort: AbortSignal, silence: Silence): Promise<void> {
-  const { transport, attempt, path, idleTimeoutMs, signal, onOpen, onEvent } = options;
-  const response = await transport.send({ method: 'GET', path, signal: abort, stream: true });
+  const { transport, attempt, path, accept, idleTimeoutMs, signal, onOpen, onEvent } = options;
+  const response = await transport.send({ method: 'GET', path, accept, signal: abort, stream: true });
   if (response.statusCode >= 300) throw await refusal(attempt, response);
   silence.allow(idleTimeoutMs);
   onOpen?.();

@@ -10,6 +10,13 @@ export interface Subject {
   readonly registry: string;
   readonly hasLogin: boolean;
   readonly now: number;
+  /** What did not come about. Default `resolved`. */
+  readonly purpose?: 'resolved' | 'inspected';
+}
+
+/** Thrown when an image is not what it should be, whoever looks at it. The message is a clause about it: "image … at registry … ". */
+export class ImageDefect extends Error {
+  override readonly name = 'ImageDefect';
 }
 
 export const unusableReference = (image: string, message: string): Fault =>
@@ -40,7 +47,7 @@ export function statusFault(
   status: number,
   headers: { readonly retryAfter: string | readonly string[] | undefined; readonly peer: string },
 ): Fault {
-  const { image, registry, now } = subject;
+  const { image, registry, now, purpose = 'resolved' } = subject;
   if (status === 404) {
     return new Fault(
       'Missing',
@@ -59,15 +66,16 @@ export function statusFault(
   const what = status === 429 ? 'limits requests (HTTP 429)' : `has a fault of its own (HTTP ${status})`;
   const again = wait === undefined ? 'It is asked again later.' : `It is asked again after ${Math.ceil(wait / 1000)} s, as it demands.`;
   const advice = status === 429 && !subject.hasLogin ? ` Credentials in the Secret that imageRepoSecret names often raise the limit.` : '';
-  return unavailable(`${who} ${what}, so image ${image} could not be resolved. ${again}${advice}`, wait);
+  return unavailable(`${who} ${what}, so image ${image} could not be ${purpose}. ${again}${advice}`, wait);
 }
 
 /** Turns whatever an exchange threw into the fault that a person reads. What is not ours comes back as it is: a bug keeps its stack. */
 export function toFault(subject: Subject, error: unknown): unknown {
-  const { image, registry } = subject;
+  const { image, registry, purpose = 'resolved' } = subject;
   if (error instanceof TransportFailure) return transportFault(subject, error);
+  if (error instanceof ImageDefect) return rejected(subject, error.message);
   if (error instanceof RealmRefused) {
-    return new Fault('Missing', `Image ${image} could not be resolved, since registry ${registry} ${error.message}.`, {
+    return new Fault('Missing', `Image ${image} could not be ${purpose}, since registry ${registry} ${error.message}.`, {
       reason: 'RegistryDenied',
     });
   }
@@ -75,13 +83,13 @@ export function toFault(subject: Subject, error: unknown): unknown {
     const { status, peer, retryAfter } = error;
     if (status === undefined)
       return unavailable(
-        `The token service ${peer} of registry ${registry} answered without a usable token, so image ${image} could not be resolved. Check that service.`,
+        `The token service ${peer} of registry ${registry} answered without a usable token, so image ${image} could not be ${purpose}. Check that service.`,
       );
     // 400 is how OAuth 2 refuses a refresh token (RFC 6749, 5.2).
     if (status === 400 || status === 401 || status === 403) return denied(subject, `HTTP ${status} of the token service ${peer}`);
     if (status === 404)
       return unavailable(
-        `The token service ${peer} of registry ${registry} answered HTTP 404, so image ${image} could not be resolved. Check the address that the registry names.`,
+        `The token service ${peer} of registry ${registry} answered HTTP 404, so image ${image} could not be ${purpose}. Check the address that the registry names.`,
       );
     return statusFault(subject, status, { retryAfter, peer });
   }
@@ -89,9 +97,9 @@ export function toFault(subject: Subject, error: unknown): unknown {
 }
 
 function transportFault(subject: Subject, { kind, peer, detail }: TransportFailure): Fault {
-  const { image, registry } = subject;
+  const { image, registry, purpose = 'resolved' } = subject;
   const who = peer === registry ? `registry ${registry}` : `server ${peer} (for registry ${registry})`;
-  const unresolved = `so image ${image} could not be resolved`;
+  const unresolved = `so image ${image} could not be ${purpose}`;
   switch (kind) {
     case 'tooLarge':
       return rejected(subject, `has a manifest that is too large: ${detail}`);
@@ -117,7 +125,7 @@ function transportFault(subject: Subject, { kind, peer, detail }: TransportFailu
       return unavailable(`The answer of ${who} is not followed: ${detail}, ${unresolved}. Correct its configuration.`);
     case 'closed':
       return unavailable(
-        `The registry client was closed before image ${image} at registry ${registry} was resolved. It is asked again by the next worker.`,
+        `The registry client was closed before image ${image} at registry ${registry} was ${purpose}. It is asked again by the next worker.`,
       );
   }
 }

@@ -10,6 +10,7 @@ const SCHEMA1_DEFECT = 'is stored in the obsolete Docker schema 1 format, which 
 /** What servers say that do not know what they store: the document's own `mediaType` decides then. */
 const GENERIC = new Set(['', 'application/json', 'application/octet-stream', 'text/plain']);
 
+export const ACCEPT_IMAGE = [OCI_MANIFEST, DOCKER_MANIFEST].join(', ');
 export const ACCEPT = [OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST].join(', ');
 
 const Document = z.object({
@@ -57,6 +58,18 @@ export function verifyManifest(answer: ManifestAnswer): ManifestVerdict {
   return found === undefined ? { ok: true, digest: answer.expectedDigest ?? sha256(answer.body), mediaType } : defect(found);
 }
 
+const AnyDocument = z.object({ annotations: z.record(z.string(), z.unknown()).optional().catch(undefined) });
+
+/** What of a verified manifest others read: its annotations (those whose value is a text, as the specification has it) and the document itself. */
+export function readDocument(body: Buffer): { readonly annotations: Record<string, string>; readonly document: unknown } {
+  const document: unknown = JSON.parse(body.toString('utf8'));
+  const annotations = Object.entries(AnyDocument.parse(document).annotations ?? {});
+  return {
+    annotations: Object.fromEntries(annotations.filter((entry): entry is [string, string] => typeof entry[1] === 'string')),
+    document,
+  };
+}
+
 const defect = (text: string): ManifestVerdict => ({ ok: false, defect: text });
 
 export const sha256 = (body: Buffer): string => `sha256:${createHash('sha256').update(body).digest('hex')}`;
@@ -101,4 +114,4 @@ const isImageDocument = ({ config, layers, manifests }: Document): boolean =>
   config !== undefined && layers !== undefined && manifests === undefined;
 
 /** A server's text, short and without control characters. */
-const printable = (text: string | undefined): string => (text ? JSON.stringify(text.slice(0, 120)) : 'none');
+export const printable = (text: string | undefined): string => (text ? JSON.stringify(text.slice(0, 120)) : 'none');

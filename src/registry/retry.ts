@@ -1,5 +1,8 @@
 import { TransportFailure, type HttpAnswer } from './transport.js';
 
+/** What of an answer decides whether it is asked for again. */
+type Head = Pick<HttpAnswer, 'status' | 'headers'>;
+
 const FIRST_DELAY_MS = 500;
 /** An hour: a server that names next week must not put an image aside until then. */
 const MAX_RETRY_AFTER_MS = 3_600_000;
@@ -11,10 +14,11 @@ export interface Budget {
   requestMs(): number;
 }
 
-export function startBudget(timeoutMs: number, clock: () => number): Budget {
+/** @param requestMs What one request may take at most. */
+export function startBudget(timeoutMs: number, clock: () => number, requestMs = Math.ceil(timeoutMs / 2)): Budget {
   const deadline = clock() + timeoutMs;
   const remainingMs = (): number => deadline - clock();
-  return { remainingMs, requestMs: () => Math.min(remainingMs(), Math.ceil(timeoutMs / 2)) };
+  return { remainingMs, requestMs: () => Math.min(remainingMs(), requestMs) };
 }
 
 export interface RetryPolicy {
@@ -34,13 +38,20 @@ export function retryAfterMs(header: string | readonly string[] | undefined, now
 
 export const isBusy = (status: number): boolean => status === 429 || status >= 500;
 
+/** The pause after the attempt with this number. */
+export const backoffMs = (policy: RetryPolicy, number: number): number => FIRST_DELAY_MS * 2 ** (number - 1) * (0.5 + policy.random() / 2);
+
 /**
  * Asks again while the server is busy or the connection breaks, as long as attempts and time allow.
  * @returns The last answer, a busy one included. @throws TransportFailure of the last attempt.
  */
-export async function withRetries(policy: RetryPolicy, budget: Budget, attempt: () => Promise<HttpAnswer>): Promise<HttpAnswer> {
+export async function withRetries<Answer extends Head>(
+  policy: RetryPolicy,
+  budget: Budget,
+  attempt: () => Promise<Answer>,
+): Promise<Answer> {
   for (let number = 1; ; number += 1) {
-    let answer: HttpAnswer | undefined;
+    let answer: Answer | undefined;
     let failure: unknown;
     try {
       answer = await attempt();
@@ -49,9 +60,8 @@ export async function withRetries(policy: RetryPolicy, budget: Budget, attempt: 
       if (!(error instanceof TransportFailure) || !error.mayHeal) throw error;
       failure = error;
     }
-    const backoffMs = FIRST_DELAY_MS * 2 ** (number - 1) * (0.5 + policy.random() / 2);
     // A server that names a time is believed: never sooner, and no guess on top.
-    const delayMs = retryAfterMs(answer?.headers['retry-after'], policy.clock()) ?? backoffMs;
+    const delayMs = retryAfterMs(answer?.headers['retry-after'], policy.clock()) ?? backoffMs(policy, number);
     if (number >= policy.maxAttempts || delayMs >= budget.remainingMs()) {
       if (answer !== undefined) return answer;
       throw failure;

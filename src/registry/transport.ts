@@ -37,9 +37,23 @@ export interface HttpAnswer {
   readonly strayed: boolean;
 }
 
+export interface HttpStreamQuestion extends Omit<HttpQuestion, 'method' | 'body' | 'maxBytes'> {
+  /** Milliseconds without a byte of the body after which the exchange has failed. `timeoutMs` is for the headers here. */
+  readonly stallMs: number;
+  /** Ends the exchange at any time. */
+  readonly signal: AbortSignal;
+}
+
+export interface HttpStream extends Omit<HttpAnswer, 'body'> {
+  /** Of a 200 or 206. To be read to its end or left early, once; its own failures are `TransportFailure`. Undefined for any other status. */
+  readonly body: AsyncGenerator<Buffer> | undefined;
+}
+
 export interface Transport {
   /** @throws TransportFailure */
   ask(question: HttpQuestion): Promise<HttpAnswer>;
+  /** As `ask` with GET, for an answer that is too large to be held. @throws TransportFailure */
+  open(question: HttpStreamQuestion): Promise<HttpStream>;
   close(): Promise<void>;
 }
 
@@ -56,21 +70,36 @@ export function createTransport(options: { readonly timeoutMs: number }): Transp
   const unverified = pool(false);
 
   async function ask(question: HttpQuestion): Promise<HttpAnswer> {
-    if (question.timeoutMs <= 0) throw new TransportFailure('timeout', question.url.host, 'no time was left for the request');
-    const controller = new AbortController();
-    const timer = setTimeout(() => controller.abort(), question.timeoutMs);
+    const time = startTime(question);
+    const take: Take<Buffer> = async (response, host) =>
+      response.statusCode === 200 ? await readBody(response, question.maxBytes, host) : drain(response);
     try {
-      return await follow(question, controller.signal);
+      return await follow({ ...question, bodyTimeoutMs: question.timeoutMs }, take, time.signal);
     } finally {
-      clearTimeout(timer);
+      time.stop();
     }
   }
 
-  async function follow(question: HttpQuestion, signal: AbortSignal): Promise<HttpAnswer> {
+  async function open(question: HttpStreamQuestion): Promise<HttpStream> {
+    const time = startTime(question);
+    const signal = AbortSignal.any([time.signal, question.signal]);
+    const take: Take<AsyncGenerator<Buffer> | undefined> = (response, host) => {
+      if (response.statusCode === 200 || response.statusCode === 206) return streamBody(response, host, signal);
+      drain(response);
+      return undefined;
+    };
+    try {
+      return await follow({ ...question, method: 'GET', bodyTimeoutMs: question.stallMs }, take, signal);
+    } finally {
+      time.stop();
+    }
+  }
+
+  async function follow<Body>(question: Exchange, take: Take<Body>, signal: AbortSignal): Promise<Answered<Body> & { strayed: boolean }> {
     let url = question.url;
     let strayed = false;
     for (let hop = 0; ; hop += 1) {
-      const answer = await once(question, { url, authorization: strayed ? undefined : question.authorization, hop, signal });
+      const answer = await once(question, take, { url, authorization: strayed ? undefined : question.authorization, hop, signal });
       if (!REDIRECTS.has(answer.status)) return { ...answer, strayed };
       if (hop === MAX_REDIRECTS) throw new TransportFailure('redirect', url.host, `it redirects more than ${MAX_REDIRECTS} times`);
       const next = redirectTarget(question, url, answer);
@@ -87,7 +116,7 @@ export function createTransport(options: { readonly timeoutMs: number }): Transp
     readonly signal: AbortSignal;
   }
 
-  async function once(question: HttpQuestion, { url, authorization, hop, signal }: Hop): Promise<Omit<HttpAnswer, 'strayed'>> {
+  async function once<Body>(question: Exchange, take: Take<Body>, { url, authorization, hop, signal }: Hop): Promise<Answered<Body>> {
     let counted = false;
     const count = (): void => {
       if (!counted) question.onRequest(hop);
@@ -100,12 +129,11 @@ export function createTransport(options: { readonly timeoutMs: number }): Transp
         headers: { ...question.headers, ...(authorization === undefined ? {} : { authorization }) },
         body: question.body ?? null,
         headersTimeout: question.timeoutMs,
-        bodyTimeout: question.timeoutMs,
+        bodyTimeout: question.bodyTimeoutMs,
         signal,
       });
       count();
-      const body = response.statusCode === 200 ? await readBody(response, question.maxBytes, url.host) : drain(response);
-      return { status: response.statusCode, headers: response.headers, body, url };
+      return { status: response.statusCode, headers: response.headers, body: await take(response, url.host), url };
     } catch (error) {
       const failure = classify(error, url.host, signal.aborted);
       if (failure.reachedServer) count();
@@ -117,7 +145,38 @@ export function createTransport(options: { readonly timeoutMs: number }): Transp
     await Promise.all([verified.destroy(), unverified.destroy()]);
   }
 
-  return { ask, close };
+  return { ask, open, close };
+}
+
+/** What an exchange needs, whatever becomes of the body. */
+interface Exchange extends Omit<HttpQuestion, 'maxBytes'> {
+  readonly bodyTimeoutMs: number;
+}
+
+interface Answered<Body> {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Body;
+  readonly url: URL;
+}
+
+/** Takes the body of an answer; every answer's must be taken, or its connection stays occupied. */
+type Take<Body> = (response: Dispatcher.ResponseData, host: string) => Body | Promise<Body>;
+
+function startTime({ timeoutMs, url }: Pick<HttpQuestion, 'timeoutMs' | 'url'>): { signal: AbortSignal; stop: () => void } {
+  if (timeoutMs <= 0) throw new TransportFailure('timeout', url.host, 'no time was left for the request');
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), timeoutMs);
+  return { signal: controller.signal, stop: () => clearTimeout(timer) };
+}
+
+/** Leaving the loop early ends the connection: nobody wants the rest of a large body. */
+async function* streamBody(response: Dispatcher.ResponseData, host: string, signal: AbortSignal): AsyncGenerator<Buffer> {
+  try {
+    for await (const chunk of response.body as AsyncIterable<Buffer>) yield chunk;
+  } catch (error) {
+    throw classify(error, host, signal.aborted);
+  }
 }
 
 async function readBody(response: Dispatcher.ResponseData, maxBytes: number, host: string): Promise<Buffer> {
@@ -142,7 +201,11 @@ function drain(response: Dispatcher.ResponseData): Buffer {
   return Buffer.alloc(0);
 }
 
-function redirectTarget(question: HttpQuestion, from: URL, answer: Pick<HttpAnswer, 'status' | 'headers'>): URL {
+function redirectTarget(
+  question: Pick<HttpQuestion, 'mayUseHttp' | 'method'>,
+  from: URL,
+  answer: Pick<HttpAnswer, 'status' | 'headers'>,
+): URL {
   const refuse = (why: string): TransportFailure => new TransportFailure('redirect', from.host, why);
   const location = answer.headers['location'];
   if (typeof location !== 'string' || !URL.canParse(location, from.href)) throw refuse('it redirects without saying where to');

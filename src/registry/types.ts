@@ -1,3 +1,6 @@
+import type { X509Certificate } from 'node:crypto';
+import type { FoundModule, ImageExpectation } from '../domain/image-process.js';
+import type { Problem } from '../domain/reasons.js';
 import type { RegistryCredentials } from './credentials.js';
 
 /** `registryTLS` of a Module, container or mapping: what the spec allows for the registry of this one image, and for nothing else. */
@@ -25,13 +28,53 @@ export interface ResolvedImage {
   readonly sizeBytes: number;
 }
 
+/** An image with its manifest: what `inspect` begins with, so that the manifest is asked for once. */
+export interface ReadImage extends ResolvedImage {
+  /** Of the manifest or index itself. */
+  readonly annotations: Readonly<Record<string, string>>;
+  /** The manifest or index as JSON; its form is looked at by `inspect`. */
+  readonly document: unknown;
+}
+
+export interface InspectionAsk {
+  /** As spokes report them, without a `+` at the end. */
+  readonly kernels: readonly string[];
+  readonly expect: ImageExpectation;
+  /** Must be given where `expect.sign` is set. */
+  readonly certificate?: X509Certificate | undefined;
+  /** Of one layer, uncompressed. Default: what `maxImageBytes` is. */
+  readonly maxLayerBytes?: number | undefined;
+  /** Of all layers of one platform, uncompressed. Default 4,294,967,296 (4 GiB). */
+  readonly maxImageBytes?: number | undefined;
+  /** Of one module file, as it is stored and when it is decompressed. Default 134,217,728 (128 MiB). So much memory may be needed, twice. */
+  readonly maxModuleBytes?: number | undefined;
+  /** Files and directories, in all layers of one platform. Default 2,000,000. */
+  readonly maxEntries?: number | undefined;
+}
+
+export interface InspectOptions extends ResolveOptions {
+  /** Default: the client's `inspectTimeoutMs`. */
+  readonly timeoutMs?: number | undefined;
+  /** Ends the inspection, which then rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Inspection {
+  /** Of the accepted kernels, by kernel and name; at most 1,000. A name that several platforms have stands once. */
+  readonly modules: FoundModule[];
+  /** Kernels that the image may be used for, in the order asked. */
+  readonly accepted: string[];
+  /** The others, each with what is wrong: the reason is `ImageRejected`. */
+  readonly rejected: ({ readonly kernel: string } & Problem)[];
+}
+
 /** HTTP requests that reached a server since the client was made. A connection that could not be opened is none. */
 export interface RequestCounts {
   /** Requests for a manifest, those that were answered 401 or with a redirect included. */
   readonly manifests: number;
   /** Requests to token services. */
   readonly tokens: number;
-  /** All of them, and the hops of redirects. */
+  /** All of them, blobs and the hops of redirects included. */
   readonly total: number;
 }
 
@@ -47,6 +90,29 @@ export interface RegistryClient {
    * Source: OCI Distribution Specification 1.1, "Pulling manifests".
    */
   resolve(image: string, options?: ResolveOptions): Promise<ResolvedImage>;
+  /** As `resolve`, with the manifest. Costs the same, and shares requests with it. */
+  read(image: string, options?: ResolveOptions): Promise<ReadImage>;
+  /**
+   * Whether an image is right for kernels, by reading its layers from the registry: each layer is streamed once, nothing is stored, and only one
+   * module file at a time is held in memory. Of an index, every image is inspected, one after the other, attestations left out: a kernel is accepted when at
+   * least one image has its directory, and each image that has it passes. An image passes for a kernel when all of these hold:
+   * - `<dirName>/lib/modules/<kernel>` exists with at least one module file (`.ko`, `.ko.gz`, `.ko.xz`, `.ko.zst`) below it. Spokes look for the name without
+   *   a `+` at its end.
+   * - Each of these files is a kernel module whose `vermagic` names this kernel (a `+` at the end is not compared) and whose ELF machine is that of the image's
+   *   architecture. An architecture that we have no machine for is not compared.
+   * - With `expect.moduleName`: this module is among them (`-` and `_` are the same).
+   * - With `expect.sign`: each pattern matches a file; each file it matches, and the file of `expect.moduleName`, ends with a signature by `ask.certificate`
+   *   (for compressed modules: within). Files and patterns below the directory of another kernel count for that one alone.
+   *
+   * Symbolic links are followed within the image where they are part of a directory's path, and from one `.ko` file to another. Not followed: links to
+   * directories below the kernel's directory (spokes copy them as links, and people use them to reach the node's own modules), links to files that are neither
+   * named like a module nor matched by a pattern, and links that lead nowhere, which count as absent. A hard link is followed to any such file.
+   *
+   * @throws Fault `Invalid` (`ImageRejected`: a blob with another digest or size than the manifest says, a layer that is no tar archive or is too large, an
+   * image without architecture), `Missing` (`ImageMissing`: a blob is gone; `RegistryDenied`), `Unavailable` (`RegistryUnavailable`). A connection that breaks
+   * within a layer goes on where it broke, as often as `maxAttempts` allows.
+   */
+  inspect(read: ReadImage, ask: InspectionAsk, options?: InspectOptions): Promise<Inspection>;
   readonly requests: RequestCounts;
   /** Ends all connections; calls in flight fail as `Unavailable`. May be called twice. */
   close(): Promise<void>;
@@ -58,12 +124,18 @@ export interface RegistryLogger {
 }
 
 export interface RegistryClientOptions {
-  /** Time for one `resolve`, token exchange and waiting between attempts included. Default 30,000 ms. One request may use half of it. */
+  /** Time for one `resolve` or `read`, token exchange and waiting between attempts included. Default 30,000 ms. One request may use half of it. */
   readonly timeoutMs?: number | undefined;
   /** Attempts at one request that meets 429, 5xx or a broken connection. Default 3. */
   readonly maxAttempts?: number | undefined;
   /** A larger manifest is rejected. Default 4,194,304 (4 MiB, what the distribution specification asks registries to take at least). */
   readonly maxManifestBytes?: number | undefined;
+  /** Time for one `inspect`, all layers and retries included. Default 600,000 ms (10 minutes). */
+  readonly inspectTimeoutMs?: number | undefined;
+  /** How long a registry may send nothing while an image is inspected. Default 30,000 ms. */
+  readonly stallMs?: number | undefined;
+  /** Images that are inspected at the same time; more wait in line, and their time does not run meanwhile. Default 2, since one costs up to 100 MiB. */
+  readonly maxInspections?: number | undefined;
   readonly logger?: RegistryLogger | undefined;
   /** Wall clock, milliseconds since 1970. */
   readonly clock?: (() => number) | undefined;

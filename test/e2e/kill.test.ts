@@ -9,6 +9,7 @@ import { startHubProcess, type HubProcess } from '../harness/hub-process.js';
 import { applyMcm, worksOf } from '../harness/mcm.js';
 import { repositoryRoot } from '../harness/parts.js';
 import { aModule, appliesAudited, faultsIn, pushKmods, waitUntilReady, watchProgress, type Digests } from '../harness/rollout-witness.js';
+import { seededRandom } from '../harness/seeded-random.js';
 import { startStack, type Stack } from '../harness/stack.js';
 
 const KERNELS = ['6.1.0-56-amd64', '6.1.0-56-cloud-amd64', '6.1.0-56-rt-amd64'];
@@ -61,18 +62,7 @@ function requireBuild(): void {
 const startHub = (): Promise<HubProcess> =>
   startHubProcess({ kubeconfigPath: stack.control.kubeconfigPath, temporalAddress: stack.temporal.address, settle: '300ms' });
 
-/** Numbers in [0, 1) that a seed determines (mulberry32). */
-function random(from: number): () => number {
-  let state = from;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-const draw = random(seed);
+const draw = seededRandom(seed);
 /** How far the rollout is when the hub is killed: ManifestWorks written plus clusters that report it loaded, of twice the clusters. */
 const moments = Array.from({ length: KILLS }, (_, index) => ({
   rollout: index + 1,

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pushImage, pushIndex, type ImageToPush, type IndexToPush, type PushedImage, type PushTarget } from './oci-push.js';
 import { findPart } from './parts.js';
@@ -27,12 +27,23 @@ export interface RegistryRequests {
   readonly blobGets: number;
 }
 
+export interface PushedManifest {
+  readonly repository: string;
+  /** Tag or digest. */
+  readonly reference: string;
+  readonly status: number;
+}
+
 export interface Registry {
   /** `127.0.0.1:port`, plain HTTP. */
   readonly host: string;
   readonly pid: number;
   /** What everybody asked for since the start, from the registry's own access log. Pushes of this harness do not appear in it. */
   readonly requests: () => RegistryRequests;
+  /** Every manifest that the registry took, in order, from its own access log; those of this harness are among them. */
+  readonly pushes: () => PushedManifest[];
+  /** Digests of all manifests and of all other blobs that a repository ever took, from the registry's own storage. */
+  readonly stored: (repository: string) => { readonly manifests: string[]; readonly blobs: string[] };
   readonly pushImage: (image: ImageToPush) => Promise<PushedImage>;
   readonly pushIndex: (index: IndexToPush) => Promise<PushedImage>;
   readonly stop: () => Promise<void>;
@@ -59,6 +70,8 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
       host,
       pid: running.pid,
       requests: () => countRequests(readFileSync(logFile, 'utf8')),
+      pushes: () => manifestPushes(readFileSync(logFile, 'utf8')),
+      stored: (repository) => storedIn(options.dir ?? join(folder, 'blobs'), repository),
       pushImage: (image) => pushImage(target, image),
       pushIndex: (index) => pushIndex(target, index),
       async stop() {
@@ -124,4 +137,18 @@ function countRequests(accessLog: string): RegistryRequests {
     manifestTotal++;
   }
   return { manifests, manifestTotal, blobGets };
+}
+
+const MANIFEST_WRITE = /"PUT \/v2\/(\S+)\/manifests\/(\S+) HTTP\/[0-9.]+" (\d{3})/;
+
+const manifestPushes = (accessLog: string): PushedManifest[] =>
+  accessLog.split('\n').flatMap((line) => {
+    const [, repository, reference, status] = MANIFEST_WRITE.exec(line) ?? [];
+    return repository === undefined || reference === undefined ? [] : [{ repository, reference, status: Number(status) }];
+  });
+
+function storedIn(root: string, repository: string): { manifests: string[]; blobs: string[] } {
+  const folder = join(root, 'docker/registry/v2/repositories', repository);
+  const digests = (path: string): string[] => readdirSync(join(folder, path)).map((hex) => `sha256:${hex}`);
+  return { manifests: digests('_manifests/revisions/sha256'), blobs: digests('_layers/sha256') };
 }

@@ -16,8 +16,8 @@ const REPOSITORY = 'kmods/simple';
 /** One tiny image per kernel, under one repository that every module of a test may use. */
 export async function pushKmods(registry: Registry, kernels: readonly string[]): Promise<Digests> {
   const pushed = kernels.map(async (kernel) => {
-    const files = { [`opt/lib/modules/${kernel}/simple_kmod.ko`]: `module for ${kernel}` };
-    return [kernel, (await registry.pushImage({ repository: REPOSITORY, tag: kernel, files })).digest] as const;
+    const image = { repository: REPOSITORY, tag: kernel, kernels: [kernel], modules: ['simple_kmod'] };
+    return [kernel, (await registry.pushImage(image)).digest] as const;
   });
   return Object.fromEntries(await Promise.all(pushed));
 }

@@ -257,6 +257,7 @@ const everyStatusField: Required<ManagedClusterModuleStatus> = {
   numberDegraded: 1,
   observedGeneration: 4,
   phase: 'Progressing',
+  notes: ['a setting without effect'],
   conditions: [
     {
       type: 'Ready',

@@ -5,10 +5,9 @@ import type { Assessment } from '../../src/domain/assess-cluster.js';
 import type { ClusterState } from '../../src/domain/cluster-state.js';
 import { isMassRemoval, summarizeFleet, type Removals } from '../../src/domain/fleet-summary.js';
 import { WAVE_PROGRESS_SIGNAL } from '../../src/domain/messages.js';
+import type { ImageNeed, ImageResult } from '../../src/domain/image-process.js';
 import type {
   FollowInput,
-  ImageNeed,
-  ImageResult,
   Observation,
   ObserveInput,
   Outcome,
@@ -74,6 +73,8 @@ export class FakeHub {
   readonly digests = new Map<string, string>();
   /** What a cluster becomes when it is published to. */
   afterPublish: (cluster: string) => FakeCluster['state'] = () => 'Loaded';
+  /** An input that every missing image lacks. */
+  blocked: Problem | undefined;
   removalsFinish = true;
   runs = true;
   readonly before: Partial<Record<keyof Activities, (input: unknown) => Promise<void> | void>> = {};
@@ -126,6 +127,13 @@ export class FakeHub {
     removeWorks: (input) => this.#call('removeWorks', input, () => this.#remove(input)),
     report: (input) => this.#call('report', input, () => void this.reports.push(input)),
     isRunning: (input) => this.#call('isRunning', input, () => this.runs),
+    requestImages: (input) => this.#call('requestImages', input, () => undefined),
+    requestBuildSlot: (input) => this.#call('requestBuildSlot', input, () => undefined),
+    runImageJob: (input) => this.#call('runImageJob', input, () => ({ ok: true, job: 'job', digest: digestOf('built'), seconds: 1 })),
+    standingImageJobs: (input) => this.#call('standingImageJobs', input, () => ({ attempts: 0 })),
+    adoptImageJobs: (input) => this.#call('adoptImageJobs', input, () => undefined),
+    releaseImageJob: (input) => this.#call('releaseImageJob', input, () => undefined),
+    cancelImageJobs: (input) => this.#call('cancelImageJobs', input, () => ({ deleted: 0 })),
   };
 
   async #call<T>(activity: keyof Activities, input: unknown, answer: () => T | Promise<T>): Promise<T> {
@@ -184,7 +192,13 @@ export class FakeHub {
     const kernels = [...new Set(selected.map((name) => this.cluster(name).kernel))].sort();
     return kernels
       .filter((kernel) => revision?.pins[kernel] === undefined)
-      .map((kernel) => ({ key: kernel, image: this.imageOf(kernel), kernels: [kernel] }));
+      .map((kernel) => ({
+        key: kernel,
+        image: this.imageOf(kernel),
+        kernels: [kernel],
+        expect: { dirName: '/opt' },
+        ...(this.blocked && { blocked: this.blocked }),
+      }));
   }
 
   #assess(name: string, revision: FakeRevision | undefined, { reasons, nudge }: Lens = {}): Assessment {
@@ -214,10 +228,10 @@ export class FakeHub {
     return { count: clusters.length, published, token: `of ${clusters.join(' ')}`, sample: clusters.slice(0, 10), held };
   }
 
-  #resolve({ image, kernels }: ImageNeed): ImageResult {
+  #resolve({ image, key, kernels, blocked }: ImageNeed): ImageResult {
     const digest = this.digests.get(kernels[0] ?? '');
-    if (digest !== undefined) return { image, kernels, digest };
-    return { image, kernels, problem: { reason: 'ImageMissing', message: `Image ${image} does not exist.` } };
+    if (digest !== undefined) return { image, key, kernels, digest };
+    return { image, key, kernels, problem: blocked ?? { reason: 'ImageMissing', message: `Image ${image} does not exist.` } };
   }
 
   #record({ hash, pins }: RecordRevisionInput) {

@@ -26,7 +26,7 @@ export function addDecisions(program: Command, shell: Shell): void {
   add('resume', 'go on after a pause', (client, name, person) => client.resume(name, person), addWaitOptions);
   add(
     'retry',
-    'look up missing images and try failed clusters again now',
+    'look up missing images, make failed images and try failed clusters again now',
     (client, name, person) => client.retry(name, person),
     addWaitOptions,
   );

@@ -1,6 +1,7 @@
 import type { StatusAnswer } from '../../client/index.js';
 import { adviceFor } from '../../domain/advice.js';
 import { shortDigest } from '../../domain/details.js';
+import { imageProgress, imageTrouble } from '../../domain/mcm-images.js';
 import { count } from '../../domain/wording.js';
 import { paintState, type Output } from '../output.js';
 import { facts, page, table } from '../table.js';
@@ -43,19 +44,32 @@ function revisions({ currentRevision, updateRevision }: StatusAnswer): string {
 const removalText = ({ count: n, published, token, held, sample }: NonNullable<StatusAnswer['removals']>): string =>
   `${n} of ${count(published, 'cluster')} ${held ? `wait for a person (token ${token})` : 'are being removed'}: ${sample.join(', ')}${n > sample.length ? ' …' : ''}`;
 
+/** Of an image without a digest: what is done about it, else why there is none. */
+const DOING = { Pinned: 'pinned', Building: 'building', Queued: 'queued', Resolving: 'missing', Failed: 'missing' } as const;
+
 function images(output: Output, { images: all }: StatusAnswer): string {
   if (all.length === 0) return '';
-  const rows = all.map(({ image, kernels, digest, problem }) => [
-    paintState(output.paint, digest === undefined ? 'missing' : 'pinned'),
-    kernels.length > 2 ? `${kernels[0]} +${kernels.length - 1}` : kernels.join(', '),
-    image,
-    digest === undefined ? (problem === undefined ? 'being looked up' : problem.reason) : shortDigest(digest),
+  const rows = all.map((image) => [
+    paintState(output.paint, DOING[imageProgress(image)]),
+    image.kernels.length > 2 ? `${image.kernels[0]} +${image.kernels.length - 1}` : image.kernels.join(', '),
+    image.image,
+    image.digest === undefined ? withoutDigest(image) : shortDigest(image.digest),
   ]);
   return table(output, ['STATE', 'KERNELS', 'IMAGE', 'DIGEST'], rows);
 }
 
+function withoutDigest(image: StatusAnswer['images'][number]): string {
+  const { run } = image;
+  const attempt = run !== undefined && run.attempt > 0 ? `attempt ${run.attempt}` : '';
+  const words = [imageTrouble(image)?.reason, attempt].filter((w) => w !== undefined && w !== '');
+  return words.length > 0 ? words.join(', ') : imageProgress(image) === 'Resolving' ? 'being looked up' : '-';
+}
+
 function exceptions(output: Output, { fleet, images: all }: StatusAnswer): string {
-  const missing = all.flatMap(({ problem }) => (problem === undefined ? [] : [['', '', problem.reason, problem.message]]));
+  const missing = all.flatMap((image) => {
+    const trouble = imageTrouble(image);
+    return trouble === undefined ? [] : [['', '', trouble.reason, trouble.message]];
+  });
   const rows = [
     ...missing,
     ...fleet.exceptions.map((e) => [e.cluster ?? e.kernel ?? '', paintState(output.paint, e.state ?? ''), e.reason, e.message]),

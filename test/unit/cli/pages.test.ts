@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { ClusterRow, ModuleHistory, ModuleList, ModulePreview, StatusAnswer } from '../../../src/client/index.js';
 import { aDigest, aFleet, aRecord, aStatus, imageOf, KERNELS } from '../domain/builders.js';
+import { aFailedImage, anImage, aRun } from '../domain/image-samples.js';
 import { cli } from './fake-session.js';
 
 const [, DEB, NEW] = KERNELS;
@@ -85,6 +86,27 @@ describe('the page of a module', () => {
     expect(out).toContain('Removal   6 of 8 clusters wait for a person (token 0123456789ab): a, b …');
     expect(out).toContain('missing  6.1.0-18-amd64 +2  registry.example.com/kmod:6.1.0-18-amd64  ImageMissing');
     expect(out).toContain('There is no such tag.');
+  });
+});
+
+describe('the images on the page of a module', () => {
+  test('that are on their way say so, and only failures are listed as such', async () => {
+    const images = [
+      anImage({ image: 'a', kernels: ['ka'], problem: { reason: 'ImageMissing', message: 'There is no such tag.' } }),
+      anImage({ image: 'b', kernels: ['kb'], run: aRun({ state: 'Queued', attempt: 0 }) }),
+      aFailedImage({ attempt: 2 }, { image: 'c', kernels: ['kc'] }),
+      { image: 'd', kernels: ['kd'] },
+    ];
+    const { out } = await cli(['status', 'kmod'], { status: () => Promise.resolve(answer({ images })) });
+    const rows = lines(out).filter((l) => /^(building|queued|missing) /.test(l));
+    expect(rows.map((l) => l.split(/ {2,}/))).toEqual([
+      ['building', 'ka', 'a', 'attempt 1'],
+      ['queued', 'kb', 'b', '-'],
+      ['missing', 'kc', 'c', 'BuildFailed, attempt 2'],
+      ['missing', 'kd', 'd', 'being looked up'],
+    ]);
+    expect(out).not.toContain('There is no such tag.');
+    expect(out).toContain('ended with exit code 2.');
   });
 });
 

@@ -53,6 +53,8 @@ describe('help', () => {
       'start',
       'status',
       'clusters',
+      'images',
+      'logs',
       'history',
       'plan',
       'pause',

@@ -73,7 +73,11 @@ describe('the clusters of a module', () => {
   test('are read from the server by selector and label, page by page', async () => {
     const hub = fakeHub(withObject);
     await rowsOf(hub);
-    expect(hub.selectors).toEqual(['managedclusters?site=edge', 'manifestworks?kmm.node.kubernetes.io/managedclustermodule.name=kmod']);
+    expect(hub.selectors).toEqual([
+      'managedclusters?site=edge',
+      'manifestworks?kmm.node.kubernetes.io/managedclustermodule.name=kmod',
+      'controllerrevisions?kmodflow.io/module=kmod',
+    ]);
   });
 
   test('count as loaded once the report has stood for the settle time', async () => {

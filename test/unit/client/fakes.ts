@@ -1,6 +1,6 @@
 import { clientOf } from '../../../src/client/create-client.js';
 import type { ModuleObject } from '../../../src/client/module-object.js';
-import type { HubReads } from '../../../src/client/parts.js';
+import type { ClientParts, HubReads } from '../../../src/client/parts.js';
 import type { KmodflowClient } from '../../../src/client/types.js';
 import type { ModuleWorkflows } from '../../../src/client/workflows.js';
 import { Fault } from '../../../src/domain/fault.js';
@@ -30,8 +30,21 @@ export const noWorkflows = (change: Partial<ModuleWorkflows> = {}): ModuleWorkfl
   };
 };
 
-/** A hub that holds these objects, by `plural/[namespace/]name`, and lists them in pages of two. */
-export function fakeHub(objects: Readonly<Record<string, object>> = {}): HubReads & { readonly selectors: string[] } {
+/** `a=b,c`: equal, and there. */
+const isSelected = ({ metadata: { labels = {} } }: KubernetesObject, selector: string): boolean =>
+  selector.split(',').every((part) => {
+    const [key = '', value] = part.split('=');
+    return key === '' || (value === undefined ? labels[key] !== undefined : labels[key] === value);
+  });
+
+/**
+ * A hub that holds these objects, by `plural/[namespace/]name`, and lists them in pages of two.
+ * @param podLogs What containers wrote, by `pod/container`; a Fault is what the API server answers instead.
+ */
+export function fakeHub(
+  objects: Readonly<Record<string, object>> = {},
+  podLogs: Readonly<Record<string, string | Fault>> = {},
+): HubReads & { readonly selectors: string[] } {
   const selectors: string[] = [];
   const all = ({ plural }: ResourceType): KubernetesObject[] =>
     Object.entries(objects).flatMap(([key, object]) => (key.startsWith(`${plural}/`) ? [object as KubernetesObject] : []));
@@ -49,12 +62,26 @@ export function fakeHub(objects: Readonly<Record<string, object>> = {}): HubRead
       for (let i = 0; i < items.length; i += 2)
         yield await Promise.resolve({ items: items.slice(i, i + 2), resourceVersion: '1', restarted: false });
     },
-    listAll: (resource) => Promise.resolve({ items: all(resource), resourceVersion: '1' }),
+    listAll: (resource, { labelSelector = '' } = {}) => {
+      selectors.push(`${resource.plural}?${labelSelector}`);
+      return Promise.resolve({ items: all(resource).filter((o) => isSelected(o, labelSelector)), resourceVersion: '1' });
+    },
+    podLog: (name, namespace, { container, tailLines }) => {
+      const log = podLogs[`${name}/${container}`];
+      if (log === undefined) return Promise.reject(new Fault('Missing', `No log of ${namespace}/${name}, container ${container}.`));
+      if (log instanceof Fault) return Promise.reject(log);
+      return Promise.resolve(`${log.trimEnd().split('\n').slice(-tailLines).join('\n')}\n`);
+    },
   };
 }
 
-export const aClient = (workflows: ModuleWorkflows, hub: HubReads | Fault = fakeHub()): KmodflowClient =>
+export const aClient = (
+  workflows: ModuleWorkflows,
+  hub: HubReads | Fault = fakeHub(),
+  imageInputs: ClientParts['imageInputs'] = () => Promise.reject(new Fault('Unavailable', 'no inputs were asked for')),
+): KmodflowClient =>
   clientOf({
+    imageInputs,
     workflows,
     kube: () => {
       if (hub instanceof Fault) throw hub;
@@ -152,5 +179,15 @@ export function aManifestWork(cluster: string, revision: Revision, kernels: read
 }
 
 /** A revision as the hub recorded it. */
-export const aStoredRevision = ({ hash, number, pins, spokeNamespace, moduleSpec }: Revision): object =>
-  writeRevision({ module: 'kmod', namespace: 'kmodflow-system', hash, number, pins, spokeNamespace, moduleSpec, ownerUid: 'mcm-uid' });
+export const aStoredRevision = ({ hash, number, pins, spokeNamespace, moduleSpec, inputs }: Revision): object =>
+  writeRevision({
+    module: 'kmod',
+    namespace: 'kmodflow-system',
+    hash,
+    number,
+    pins,
+    spokeNamespace,
+    moduleSpec,
+    inputs,
+    ownerUid: 'mcm-uid',
+  });

@@ -7,7 +7,8 @@ import type { DesiredContent } from '../../../src/domain/desired-content.js';
 import { emptyFleet, type FleetSummary } from '../../../src/domain/fleet-summary.js';
 import type { ModuleStatus } from '../../../src/domain/module-status.js';
 import type { ActiveWork, Progress } from '../../../src/domain/next-step.js';
-import type { ImageNeed, ObservedModule, RolloutRecord, WaveTotals } from '../../../src/domain/process.js';
+import type { ImageNeed } from '../../../src/domain/image-process.js';
+import type { ObservedModule, RolloutRecord, WaveTotals } from '../../../src/domain/process.js';
 import type { Pins, Revision } from '../../../src/domain/revision.js';
 import { noTotals } from '../../../src/domain/rollout-outcome.js';
 import type { ClusterView, WorkView } from '../../../src/domain/views.js';
@@ -144,6 +145,7 @@ export const aModule = (change: Partial<ObservedModule> = {}): ObservedModule =>
 });
 
 export const aNeed = (change: Partial<ImageNeed> = {}): ImageNeed => ({
+  expect: { dirName: '/opt' },
   key: 'key',
   image: imageOf(KERNELS[0]),
   kernels: [KERNELS[0]],

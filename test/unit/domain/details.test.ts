@@ -4,6 +4,7 @@ import { DETAILS_LIMIT_BYTES, moduleDetails, rolloutDetails, shortDigest, waveDe
 import type { Exception } from '../../../src/domain/fleet-summary.js';
 import type { ModuleStatus } from '../../../src/domain/module-status.js';
 import { aDigest, aFleet, aRecord, aStatus, imageOf, KERNELS, someTotals } from './builders.js';
+import { aFailedImage, anImage, aRun, NEXT_TRY } from './image-samples.js';
 import { golden } from './golden.js';
 
 const REVISION = 'kmod-aaaaaaaaaa';
@@ -47,6 +48,24 @@ const troubled = aStatus({
 const PAGES: readonly [name: string, text: string][] = [
   ['module-ready', moduleDetails(aStatus())],
   ['module-in-trouble', moduleDetails(troubled)],
+  [
+    'module-build-failed',
+    moduleDetails(
+      aStatus({
+        phase: 'Degraded',
+        doing: 'Waiting for 3 images.',
+        images: [
+          ...pinned.map((i) => ({ ...i, origin: 'Made' as const })),
+          aFailedImage(
+            { nextTryAt: NEXT_TRY, log: [...Array.from({ length: 20 }, (_, i) => `cc -o file${i}.o`), 'kmod.c:3: error: <b>`x`</b> | y'] },
+            { image: imageOf('failed'), kernels: ['failed'] },
+          ),
+          aFailedImage({ state: 'Building', attempt: 2 }, { image: imageOf('again'), kernels: ['again'] }),
+          anImage({ image: imageOf('queued'), kernels: ['queued'], run: aRun({ state: 'Queued', attempt: 0 }) }),
+        ],
+      }),
+    ),
+  ],
   [
     'module-removal-held',
     moduleDetails(
@@ -179,6 +198,13 @@ describe('the page in the Temporal UI', () => {
     expect(moduleDetails(troubled).split('\n').length).toBeLessThanOrEqual(45);
   });
 
+  test('shows the last ten lines of the log as an indented block, an empty line before it', () => {
+    const log = Array.from({ length: 12 }, (_, i) => (i === 11 ? 'x'.repeat(500) : `line ${i}`));
+    const lines = moduleDetails(aStatus({ images: [aFailedImage({ log })] })).split('\n');
+    const at = lines.indexOf(`**Last lines of the log** of \`${imageOf(KERNELS[0])}\``);
+    expect(lines.slice(at + 1, at + 13)).toEqual(['', ...log.slice(2, 11).map((l) => `    ${l}`), `    ${'x'.repeat(159)}…`, '']);
+  });
+
   test('names no command for a person who need not act', () => {
     expect(moduleDetails(aStatus())).toContain('**What to do:** nothing.');
   });
@@ -249,7 +275,7 @@ describe('the page in the Temporal UI', () => {
         doing,
         trouble,
         fleet: { ...troubled.fleet, exceptions, exceptionCount: 5_000 },
-        images: Array.from({ length: 100 }, () => ({ image, kernels })),
+        images: Array.from({ length: 100 }, () => aFailedImage({ log: kernels }, { image, kernels })),
         problems: Array.from({ length: 20 }, () => ({ path, message: doing })),
         paused: { by, reason: trouble },
         history: Array.from({ length: 10 }, () => aRecord({ message: doing, revision: image })),
@@ -259,7 +285,8 @@ describe('the page in the Temporal UI', () => {
         const page = moduleDetails(s);
         expect(Buffer.byteLength(page)).toBeLessThanOrEqual(DETAILS_LIMIT_BYTES);
         expect(page).toContain('**What to do**');
-        expect(page.replace(/`[^`\n]*`/g, '')).not.toContain('<');
+        // Nothing in a code span is markup, and nothing in an indented block.
+        expect(page.replace(/^ {4}.*$/gm, '').replace(/`[^`\n]*`/g, '')).not.toContain('<');
       }),
     );
     expect(DETAILS_LIMIT_BYTES).toBeLessThan(8 * 1024);

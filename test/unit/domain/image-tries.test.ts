@@ -7,9 +7,13 @@ import {
   imageStates,
   imageTries,
   nextImageLookMs,
+  PROVIDED_LOOK_MS,
+  provided,
+  providedImages,
+  withNews,
   type ImageTries,
 } from '../../../src/domain/image-tries.js';
-import type { ImageResult } from '../../../src/domain/process.js';
+import type { ImageNews, ImageResult } from '../../../src/domain/image-process.js';
 import { aDigest, aNeed, imageOf, KERNELS } from './builders.js';
 
 const problem = { reason: 'ImageMissing', message: 'There is no such tag.' } as const;
@@ -93,5 +97,44 @@ describe('the images of a module', () => {
       [['k0'], aDigest('1')],
       [['k1'], aDigest('2')],
     ]);
+  });
+});
+
+describe('an image that has a workflow of its own', () => {
+  const need = aNeed({ key: 'k1' });
+  const tries = imageTries({}, [{ image: A, key: 'k1', kernels: [], problem }], 0);
+  const news = (change: Partial<ImageNews> = {}): ImageNews => ({ key: 'k1', image: A, state: 'Building', attempt: 2, ...change });
+  const result = { image: A, key: 'k1', kernels: [KERNELS[0]], digest: aDigest('1') };
+
+  test('is looked up by the module only in case that its news got lost', () => {
+    expect(provided(tries, [A], 5)[A]?.nextTryAtMs).toBe(5 + PROVIDED_LOOK_MS);
+    expect(provided(tries, [B], 5)).toEqual(tries);
+  });
+
+  test('keeps the last problem while the next attempt runs', () => {
+    const failure = { reason: 'BuildFailed', message: 'make failed' } as const;
+    const after = withNews(withNews(tries, news({ problem: failure })), news({ attempt: 3 }));
+    expect(after[A]).toMatchObject({ problem: failure, run: { state: 'Building', attempt: 3 } });
+    expect(imageStates([], [need], after)).toEqual([
+      { image: A, kernels: need.kernels, problem: failure, run: expect.objectContaining({ attempt: 3 }) },
+    ]);
+  });
+
+  test('is pinned once it has been provided, if it is still wanted under this key', () => {
+    const after = withNews(tries, news({ state: 'Pinned', result }));
+    expect(providedImages([need], after)).toEqual([result]);
+    expect(providedImages([aNeed({ key: 'k2' })], after)).toEqual([]);
+    expect(providedImages([], after)).toEqual([]);
+  });
+
+  test('news of another key, or of an image that nobody waits for, changes nothing', () => {
+    expect(withNews(tries, news({ key: 'old' }))).toBe(tries);
+    expect(withNews(tries, news({ image: B }))).toBe(tries);
+  });
+
+  test('keeps what its workflow told when the module looks for itself', () => {
+    const told = withNews(tries, news());
+    expect(imageTries(told, [{ image: A, key: 'k1', kernels: [], problem }], 0)[A]?.run?.state).toBe('Building');
+    expect(imageTries(told, [{ image: A, key: 'k2', kernels: [], problem }], 0)[A]?.run).toBeUndefined();
   });
 });

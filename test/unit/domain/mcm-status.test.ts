@@ -1,7 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { ManagedClusterModuleStatus, MAX_HISTORY } from '../../../src/api/index.js';
-import { buildStatus, MAX_IMAGES } from '../../../src/domain/mcm-status.js';
+import { buildStatus } from '../../../src/domain/mcm-status.js';
+import { MAX_IMAGES } from '../../../src/domain/mcm-images.js';
 import type { Report } from '../../../src/domain/process.js';
+import { aFailedImage, anImage, aPinnedImage, aRun, BUILD_PROBLEM, KEY, NEXT_TRY } from './image-samples.js';
 import { aDigest, aFleet, aRecord, aStatus, imageOf, KERNELS, someTotals } from './builders.js';
 
 const NOW = '2026-02-01T00:00:00.000Z';
@@ -193,6 +195,21 @@ describe('the status of an MCM', () => {
     expect(echoed({})).toBe(1);
   });
 
+  test('echoes no rebuild while an image of it has no digest, whatever is rolled out already', () => {
+    const before = { imageRebuildTriggerGeneration: 1 };
+    const echoed = (images: Report['images']) =>
+      buildStatus(aReport({ rebuildGeneration: 2, images }), before, NOW).imageRebuildTriggerGeneration;
+    expect(echoed([aPinnedImage(), anImage()])).toBe(1);
+    expect(echoed([aPinnedImage(), aFailedImage()])).toBe(1);
+    expect(echoed([aPinnedImage(), aPinnedImage()])).toBe(2);
+    expect(echoed([])).toBe(2);
+  });
+
+  test('has notes on settings without effect, and none where there are none', () => {
+    expect(build({ notes: ['spec.x is accepted and has no effect.'] }).notes).toEqual(['spec.x is accepted and has no effect.']);
+    expect(build({ notes: [] })).not.toHaveProperty('notes');
+  });
+
   test('never goes to the server with null or undefined, and always fits its own schema', () => {
     const reports: Partial<Report>[] = [
       {},
@@ -231,12 +248,111 @@ describe('the status of an MCM', () => {
       images: Array.from({ length: 500 }, (_, i) => ({
         ...missing,
         kernels: [`k${i}`],
-        problem: { reason: 'ImageMissing' as const, message: long },
+        problem: { reason: 'BuildFailed' as const, message: long },
+        run: aRun({ key: `key-${i}`, state: 'Waiting', log: Array.from({ length: 50 }, () => long) }),
       })),
       history: Array.from({ length: 20 }, () => aRecord({ message: long })),
     });
     expect(status.exceptions).toHaveLength(100);
     expect(JSON.stringify(status).length).toBeLessThan(256 * 1024);
+  });
+});
+
+describe('the condition ImagesReady', () => {
+  const said = (images: Report['images'], change: Partial<Report> = {}) =>
+    conditions({ phase: 'Progressing', images, ...change })['ImagesReady'];
+  const A = imageOf(KERNELS[0]);
+  const queued = anImage({ image: 'q', kernels: ['kq'], run: aRun({ state: 'Queued', attempt: 0 }) });
+
+  test.each<[string, Report['images'], { status: string; reason: string; message: string }]>([
+    [
+      'one image is made',
+      [aPinnedImage(), aPinnedImage(), anImage()],
+      {
+        status: 'False',
+        reason: 'BuildingImages',
+        message: `2 of 3 images have a digest. Image ${A} for kernel ${KERNELS[0]} is being built (attempt 1).`,
+      },
+    ],
+    [
+      'one image is made again',
+      [aPinnedImage(), aFailedImage({ state: 'Building', attempt: 2 })],
+      {
+        status: 'False',
+        reason: 'BuildingImages',
+        message: `1 of 2 images have a digest. Image ${A} for kernel ${KERNELS[0]} is being built (attempt 2). Attempt 1: ${BUILD_PROBLEM.message}`,
+      },
+    ],
+    [
+      'several are made, wait for it and are looked up',
+      [anImage(), anImage({ image: 'b' }), queued, { image: 'c', kernels: ['kc'] }],
+      {
+        status: 'False',
+        reason: 'BuildingImages',
+        message: `0 of 4 images have a digest. 2 images are being built: ${A} and b. Image q for kernel kq waits for a free place to be built. 1 image of 4 being resolved: c.`,
+      },
+    ],
+    [
+      'all wait for a free place',
+      [queued, { ...queued, image: 'r' }],
+      {
+        status: 'False',
+        reason: 'BuildQueued',
+        message: '0 of 2 images have a digest. 2 images wait for a free place to be built: q and r.',
+      },
+    ],
+    [
+      'an attempt failed and the next one is due later',
+      [aFailedImage({ nextTryAt: NEXT_TRY })],
+      {
+        status: 'False',
+        reason: 'BuildFailed',
+        message: `0 of 1 image has a digest. The image ${A} for kernel ${KERNELS[0]} cannot be used (attempt 2). ${BUILD_PROBLEM.message} It is tried again at 2026-02-01 00:10:00 UTC. Mend the image; it is looked up again by itself, and at once when you ask for it. Run: kmodflow logs kmod --kernel ${KERNELS[0]}; kmodflow retry kmod`,
+      },
+    ],
+    [
+      'one failed for good and another is made',
+      [aFailedImage(), anImage({ image: 'b', kernels: ['kb'] })],
+      {
+        status: 'False',
+        reason: 'BuildFailed',
+        message: `0 of 2 images have a digest. Image b for kernel kb is being built (attempt 1). The image ${A} for kernel ${KERNELS[0]} cannot be used (attempt 2). ${BUILD_PROBLEM.message} It is not tried again before one of its inputs changes or somebody asks for it. Mend what the attempt failed at; the image is tried again when one of its inputs changes, and at once when you ask for it. Run: kmodflow logs kmod --kernel ${KERNELS[0]}; kmodflow retry kmod`,
+      },
+    ],
+    [
+      'all have a digest',
+      [aPinnedImage(), aPinnedImage(), aPinnedImage({ origin: 'Foreign' })],
+      {
+        status: 'True',
+        reason: 'ImagesResolved',
+        message: 'All 3 images are pinned by digest: 2 made by kmodflow, 1 pushed by somebody else.',
+      },
+    ],
+    [
+      'the only one has a digest',
+      [aPinnedImage({ origin: 'Foreign' })],
+      { status: 'True', reason: 'ImagesResolved', message: 'The image is pinned by digest: pushed by somebody else.' },
+    ],
+  ])('counts and tells when %s', (_when, images, expected) => {
+    expect(said(images)).toEqual(expected);
+  });
+
+  test('ends with notes on settings without effect', () => {
+    expect(said([aPinnedImage()], { notes: ['spec.x is accepted and has no effect.'] })?.message).toBe(
+      'The image is pinned by digest: made by kmodflow. (Note: spec.x is accepted and has no effect.)',
+    );
+  });
+
+  test('a module whose images are made is progressing and not degraded, one whose image failed is degraded', () => {
+    const made = conditions({ phase: 'Pending', images: [anImage(), aFailedImage({ state: 'Queued', attempt: 1 })] });
+    expect(made['Progressing']).toMatchObject({ status: 'True', reason: 'BuildingImages' });
+    expect(made['Degraded']).toMatchObject({ status: 'False', reason: 'AsExpected' });
+    const failed = conditions({ phase: 'Degraded', images: [aFailedImage()] });
+    expect(failed['Progressing']).toMatchObject({ status: 'False', reason: 'BuildFailed' });
+    expect(failed['Degraded']).toMatchObject({ status: 'True', reason: 'BuildFailed' });
+    const both = conditions({ phase: 'Degraded', images: [aFailedImage(), anImage({ image: `kmod-${KEY}` })] });
+    expect(both['Progressing']).toMatchObject({ status: 'True', reason: 'BuildingImages' });
+    expect(both['Degraded']).toMatchObject({ status: 'True', reason: 'BuildFailed' });
   });
 });
 
@@ -351,7 +467,7 @@ describe('the conditions', () => {
         ImagesReady: {
           status: 'False',
           reason: 'ImageMissing',
-          message: `The image ${missing.image} for kernel ${KERNELS[0]} cannot be used. There is no such tag. Mend the image; it is looked up again by itself, and at once when you ask for it. Run: kmodflow retry kmod`,
+          message: `0 of 1 image has a digest. The image ${missing.image} for kernel ${KERNELS[0]} cannot be used. There is no such tag. Mend the image; it is looked up again by itself, and at once when you ask for it. Run: kmodflow retry kmod`,
         },
         Degraded: { status: 'True', reason: 'ImageMissing' },
       },

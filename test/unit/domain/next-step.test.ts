@@ -3,6 +3,7 @@ import { nextStep, type Progress, type Step } from '../../../src/domain/next-ste
 import type { ObservedModule } from '../../../src/domain/process.js';
 import { aFleet, aModule, aNeed, aRollout, someProgress } from './builders.js';
 
+const aMadeNeed = aNeed({ recipe: { module: 'kmod', build: { dockerfile: { configMap: 'd', sha256: '0' }, args: [], secrets: [] } } });
 const NAME = 'kmod-aaaaaaaaaa';
 const BEFORE = 'kmod-bbbbbbbbbb';
 const unrecorded = { revision: { hash: 'aaaaaaaaaa' } };
@@ -190,6 +191,23 @@ const CASES: readonly [rule: string, sentence: string, seen: Partial<ObservedMod
     { needs: [aNeed()] },
     {},
     { do: 'wait', why: 'Waiting for 1 image. What is missing is looked up again by itself.' },
+  ],
+  [
+    'nothing',
+    'images that are made here are waited for, and it is said who makes them',
+    { needs: [aMadeNeed, aMadeNeed] },
+    {},
+    { do: 'wait', why: 'Waiting for 2 images. Their own workflows build and sign them, and say how far they are.' },
+  ],
+  [
+    'nothing',
+    'images of both kinds are told apart',
+    { needs: [aNeed(), aMadeNeed] },
+    {},
+    {
+      do: 'wait',
+      why: 'Waiting for 2 images. What is missing is looked up again by itself. Their own workflows build and sign what is made here, and say how far they are.',
+    },
   ],
   [
     'nothing',
