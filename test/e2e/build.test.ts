@@ -8,14 +8,14 @@ import type { Pins } from '../../src/domain/revision.js';
 import { resources, type KubernetesObject } from '../../src/kube/index.js';
 import { splitSignatures } from '../../src/kmod/index.js';
 import { applyDockerfile, applySigningPair, imageJobs, startBuildScene, type BuildScene } from '../harness/build-scene.js';
-import { eventually } from '../harness/eventually.js';
 import type { HubProcess } from '../harness/hub-process.js';
 import { fileIn, readStoredImage } from '../harness/image-files.js';
 import { debianKernels } from '../harness/kernels.js';
-import { anMcm, applyMcm, getMcm, mappingsIn, worksOf } from '../harness/mcm.js';
+import { anMcm, applyMcm, mappingsIn, worksOf } from '../harness/mcm.js';
 import { searchMemory } from '../harness/memory.js';
 import { makeTempDir, removeTempDir } from '../harness/process.js';
 import { loadInMachine } from '../harness/qemu.js';
+import { waitUntilReady } from '../harness/rollout-witness.js';
 import { SAMPLE_MODULE, sampleDockerfile, sampleModulePath } from '../harness/sample-module.js';
 import { makeSigningPair, tracesOf } from '../harness/signing-pair.js';
 import { OPERATOR_NAMESPACE } from '../harness/stack.js';
@@ -61,21 +61,9 @@ const pinsOf = async (): Promise<Pins> => {
 };
 
 describe('200 clusters with three kernels, and a module that is built from source and signed', () => {
-  test(
-    'are all loaded in the end',
-    async () => {
-      const seen = async (): Promise<unknown> => (await getMcm(scene.api, NAME)).status;
-      await eventually(
-        `${CLUSTERS} clusters to be loaded`,
-        async () => {
-          const { status } = await getMcm(scene.api, NAME);
-          return status?.phase === 'Ready' && status.clusters?.loaded === CLUSTERS ? true : undefined;
-        },
-        { timeoutMs: 6 * MINUTE, everyMs: 500, seen },
-      );
-    },
-    7 * MINUTE,
-  );
+  test('are all loaded in the end', async () => {
+    await waitUntilReady(scene.api, NAME, CLUSTERS, 4 * MINUTE);
+  }, 300_000);
 
   test('took exactly three Jobs and three pushes, each to its own tag and the tag of its key', async () => {
     const jobs = await imageJobs(scene.api);
