@@ -167,7 +167,12 @@ export class Simulation {
       this.#queue.add(work.key);
     };
     if (delayMs === 0) return advance('loaded');
-    work.loading.push(setTimeout(advance, delayMs / 2, 'started'), setTimeout(advance, delayMs, 'loaded'));
+    // One after the other: of two timers with different times Node may run the later one first when the event loop was held up for long enough.
+    const start = (): void => {
+      advance('started');
+      work.loading.push(setTimeout(advance, delayMs / 2, 'loaded'));
+    };
+    work.loading.push(setTimeout(start, delayMs / 2));
   }
 
   #observeSoon(work: Work): void {
