@@ -88,7 +88,10 @@ function createLook(deps: ResolveDeps): (need: ImageNeed) => Promise<ImageResult
 /** The image that may be used, or why it has to be made (or waited for). */
 async function find({ registry }: ResolveDeps, need: ImageNeed, access: Access): Promise<Found | { readonly problem: Problem }> {
   const { image, recipe, key } = need;
-  if (need.digest !== undefined) return { read: await registry.read(atDigest(image, need.digest), access), origin: 'Foreign' };
+  if (need.digest !== undefined) {
+    const read = await registry.read(atDigest(image, need.digest), access);
+    return { read, origin: read.annotations[IMAGE_KEY_ANNOTATION] === key ? 'Made' : 'Foreign' };
+  }
   const keyTag = recipe === undefined ? undefined : keyTagOf(image, key);
   if (keyTag !== undefined) {
     const read = await unlessMissing(registry.read(keyTag, access));
@@ -148,13 +151,15 @@ function limit(most: number): <T>(work: () => Promise<T>) => Promise<T> {
   const waiting: (() => void)[] = [];
   let running = 0;
   return async (work) => {
-    if (running >= most) await new Promise<void>((resolve) => waiting.push(resolve));
-    running += 1;
+    if (running < most) running += 1;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
     try {
       return await work();
     } finally {
-      running -= 1;
-      waiting.shift()?.();
+      // The place passes straight to the next in line, so that a newcomer cannot slip in between.
+      const next = waiting.shift();
+      if (next === undefined) running -= 1;
+      else next();
     }
   };
 }

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
+import { benchBuild, type BuildOptions } from './build.js';
 import { benchInspect } from './inspect.js';
 import { benchPublish } from './publish.js';
 import { benchSteady } from './steady.js';
@@ -45,5 +46,13 @@ program
   .option('--megabytes <n>', 'size of the image', positive, 500)
   .option('--json <file>', 'writes the figures there too')
   .action(async (options: { megabytes: number; json?: string }) => print({ ...(await benchInspect(options)) }, options.json));
+program
+  .command('build')
+  .description('What kmodflow adds to running the same build and push by hand, and where it goes.')
+  .option('--seconds <n>', 'length of the build step that does the work', positive, 60)
+  .option('--rounds <n>', 'how often; the median counts', positive, 1)
+  .option('--sign', 'also sign what is built')
+  .option('--json <file>', 'writes the figures there too')
+  .action(async (options: BuildOptions & { json?: string }) => print({ ...(await benchBuild(options)) }, options.json));
 
 await program.parseAsync();

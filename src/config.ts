@@ -1,12 +1,13 @@
 import { z } from 'zod';
-import { Duration, parseDuration } from './api/index.js';
+import { Duration, Interval, parseDuration } from './api/index.js';
 import { Fault } from './domain/fault.js';
 import type { ImageJobSettings } from './domain/image-job-settings.js';
 
 const QUANTITY = /^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$/;
 const NO_QUANTITY = 'write a Kubernetes quantity, such as 500m, 4 or 20Gi';
 
-const DurationOrZero = z.union([z.enum(['0', '0s']), Duration]);
+/** `0`, as upstream's documentation writes it, or a duration, which may be `0s`. */
+const DurationOrZero = z.preprocess((value) => (value === '0' ? '0s' : value), Duration);
 
 /** `cpu=500m,memory=1Gi` */
 const Quantities = z.string().transform((text, context): Record<string, string> => {
@@ -17,7 +18,7 @@ const Quantities = z.string().transform((text, context): Record<string, string> 
   return Object.fromEntries(pairs.map(([name = '', value = '']) => [name, value]));
 });
 
-const secondsOf = (duration: string): number => (duration === '0' || duration === '0s' ? 0 : Math.ceil(parseDuration(duration) / 1000));
+const secondsOf = (duration: string): number => Math.ceil(parseDuration(duration) / 1000);
 
 /** Where each setting comes from, what it means and what it is without it. The one place that reads the environment. */
 const Environment = z.object({
@@ -39,7 +40,7 @@ const Environment = z.object({
     .describe('Image of the containers that build, fetch and push.'),
   KMODFLOW_SIGNER_IMAGE: z.string().min(1).default('kmodflow-signer:0.1.0').describe('Image of the containers that sign.'),
   KMODFLOW_MAX_BUILDS: z.coerce.number().int().min(1).max(100).default(2).describe('Build Jobs on the hub at once.'),
-  KMODFLOW_BUILD_DEADLINE: Duration.default('1h').describe('How long one build Job may take.'),
+  KMODFLOW_BUILD_DEADLINE: Interval.default('1h').describe('How long one build Job may take.'),
   KMODFLOW_FAILED_JOB_TTL: Duration.default('24h').describe('How long a failed build Job stays for inspection.'),
   KMODFLOW_JOB_GC_DELAY: DurationOrZero.default('0s').describe('How long a build Job that did its work stays.'),
   KMODFLOW_BUILD_REQUESTS: Quantities.default({ cpu: '500m', memory: '1Gi' }).describe('Resources that the build container asks for.'),

@@ -148,7 +148,7 @@ function signersBy(signers: readonly SignerInfo[], certificate: X509Certificate)
   });
 }
 
-const nameDer = (name: Name): Buffer => Buffer.from(AsnConvert.serialize(name));
+const nameDer = (name: Name): Buffer => reading(() => Buffer.from(AsnConvert.serialize(name)));
 
 function judge(signer: SignerInfo, content: Buffer, certificate: X509Certificate): SignatureVerdict {
   const defect = (text: string): SignatureVerdict => ({ ok: false, defect: text });
@@ -183,7 +183,10 @@ function signedAttributes(attributes: readonly Attribute[], content: Buffer, has
   const stated = reading(() => Buffer.from(AsnConvert.parse(digest, OctetString).buffer));
   if (!stated.equals(createHash(hash).update(content).digest())) return undefined;
   // They are signed as a SET of their own, not under the tag that they have in the structure (RFC 5652, 5.4).
-  return derElement(SET, Buffer.concat(attributes.map((attribute) => Buffer.from(AsnConvert.serialize(attribute)))));
+  return derElement(
+    SET,
+    reading(() => Buffer.concat(attributes.map((attribute) => Buffer.from(AsnConvert.serialize(attribute))))),
+  );
 }
 
 function derElement(tag: number, content: Buffer): Buffer {

@@ -96,7 +96,7 @@ function moduleDefect({ path, report }: ModuleFile, kernel: string, architecture
   const built = vermagicKernel(facts.vermagic);
   if (withoutPlus(built) !== withoutPlus(kernel))
     return `file ${path} was built for kernel ${printable(built)} (vermagic ${printable(facts.vermagic)}), where ${printable(kernel)} is expected. Build it against the headers of kernel ${kernel}.`;
-  const machine = ELF_MACHINES[architecture];
+  const machine = Object.hasOwn(ELF_MACHINES, architecture) ? ELF_MACHINES[architecture] : undefined;
   if (machine !== undefined && facts.machine !== machine)
     return `file ${path} is for ${describeMachine(facts.machine)}, where the image's architecture ${architecture} needs ELF machine ${machine}. Build the module for ${architecture}, or push the image with the right architecture.`;
   return undefined;

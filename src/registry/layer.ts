@@ -10,7 +10,8 @@ const OPAQUE = '.wh..wh..opq';
 /** Bookkeeping of AUFS, which some old layers carry. */
 const AUFS = '.wh..wh.';
 const WHITEOUT = '.wh.';
-const CHUNK_BYTES = 131_072; // 128 KiB, of what a decompressor gives at a time
+/** What a decompressor gives at a time: small, so that little waits for the garbage collector (86 to 89 MiB of growth for 500 MB; 128 KiB: up to 104). */
+const CHUNK_BYTES = 32_768; // 32 KiB
 const SNIFF_BYTES = 4;
 
 export interface LayerOptions extends ReportOptions {

@@ -44,6 +44,8 @@ export function adaptExample(text: string, registryHost: string): AdaptedExample
   const adapted = template.replace(`${written.registry}/`, `${registryHost}/`);
   document.setIn(IMAGE, adapted);
   document.setIn([...CONTAINER, 'registryTLS'], document.createNode({ insecure: true }));
+  const isBuilt = document.hasIn([...CONTAINER, 'build']);
+  if (isBuilt) document.setIn([...CONTAINER, 'build', 'baseImageRegistryTLS'], document.createNode({ insecure: true }));
   const name = textAt(['metadata', 'name']);
   const manifest = document.toJS() as AdaptedExample['manifest'] & { readonly spec: { readonly selector?: Record<string, string> } };
   return {
@@ -55,6 +57,7 @@ export function adaptExample(text: string, registryHost: string): AdaptedExample
     changes: [
       `containerImage names the registry of this demo: ${written.registry} is now ${registryHost}.`,
       'registryTLS.insecure is true, since that registry speaks plain HTTP.',
+      ...(isBuilt ? ['build.baseImageRegistryTLS.insecure is true, since the base images lie in the same registry.'] : []),
     ],
     imageFor: (kernel) => referenceFor(adapted, kernel),
   };

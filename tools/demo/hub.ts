@@ -17,14 +17,15 @@ export interface Hub {
   readonly stop: () => Promise<void>;
 }
 
-export async function startHub({ control, temporal }: Stack): Promise<Hub> {
+/** @param env Settings of the hub beyond those that every demo has. */
+export async function startHub({ control, temporal }: Stack, env: Readonly<Record<string, string>> = {}): Promise<Hub> {
   const start = (): Promise<HubProcess> =>
     startHubProcess({
       kubeconfigPath: control.kubeconfigPath,
       temporalAddress: temporal.address,
       operatorNamespace: OPERATOR_NAMESPACE,
       settle: SETTLE,
-      env: { TEMPORAL_NAMESPACE: temporal.namespace },
+      env: { TEMPORAL_NAMESPACE: temporal.namespace, ...env },
     });
   let hub = await start();
   return {

@@ -12,6 +12,8 @@ export interface DemoOptions {
   readonly once: boolean;
   /** The spokes answer as fast as they can. */
   readonly fast: boolean;
+  /** The images are built from source and signed, for the kernels that Debian ships. */
+  readonly build: boolean;
   /** How long the rollout may take. */
   readonly timeLimitMs: number;
 }
@@ -22,6 +24,10 @@ export type Parsed =
 
 const MOST_CLUSTERS = 5_000;
 const MOST_KERNELS = 50;
+/** Debian's flavours of one kernel. */
+const REAL_KERNELS = 3;
+const MINUTE = 60_000;
+const TIME_LIMIT_MS = { shipping: 5 * MINUTE, building: 15 * MINUTE } as const;
 
 /** Reads the arguments after the program's name. Bad ones end with code 2, a sentence and the usage; `--help` ends with code 0. */
 export function parseDemoArguments(args: readonly string[]): Parsed {
@@ -58,11 +64,8 @@ const demoCommand = (): Command =>
     )
     .option('--once', 'end when the rollout is complete: code 0; otherwise code 1 and the reason')
     .option('--fast', 'the spokes answer at once instead of at a pace that one can watch')
-    .addOption(
-      new Option('--timeout <duration>', 'how long the rollout may take, for instance 90s or 10m')
-        .argParser(duration)
-        .default(5 * 60_000, '5m'),
-    )
+    .option('--build', 'build and sign a real module for three real kernels, and load it in virtual machines; needs root')
+    .option('--timeout <duration>', 'how long the rollout may take, for instance 90s or 10m (default: 5m, with --build 15m)', duration)
     .allowExcessArguments(false);
 
 function wholeNumber(least: number, most: number): (text: string) => number {
@@ -87,12 +90,13 @@ interface Given {
   readonly withoutClaim?: number;
   readonly once?: boolean;
   readonly fast?: boolean;
-  readonly timeout: number;
+  readonly build?: boolean;
+  readonly timeout?: number;
 }
 
 /** Fills in what was not given, and checks that somebody is left to roll out to. */
 function fleetOf(command: Command): DemoOptions {
-  const { clusters, once = false, fast = false, timeout, ...given } = command.opts<Given>();
+  const { clusters, once = false, fast = false, build = false, timeout, ...given } = command.opts<Given>();
   const offline = given.offline ?? Math.min(2, Math.floor(clusters / 4));
   const withoutClaim = given.withoutClaim ?? (clusters >= 4 && offline < clusters - 1 ? 1 : 0);
   const reachable = clusters - offline - withoutClaim;
@@ -103,7 +107,10 @@ function fleetOf(command: Command): DemoOptions {
   const kernels = given.kernels ?? Math.min(3, reachable);
   if (kernels > reachable)
     command.error(`error: ${reachable} reachable clusters cannot run ${kernels} different kernels. Lower --kernels or raise --clusters.`);
-  return { clusters, kernels, offline, withoutClaim, once, fast, timeLimitMs: timeout };
+  if (build && kernels > REAL_KERNELS)
+    command.error(`error: --build knows ${REAL_KERNELS} real kernels, not ${kernels}. Lower --kernels, or leave --build out.`);
+  const timeLimitMs = timeout ?? (build ? TIME_LIMIT_MS.building : TIME_LIMIT_MS.shipping);
+  return { clusters, kernels, offline, withoutClaim, once, fast, build, timeLimitMs };
 }
 
 /** Clusters on which the rollout can succeed: those that answer and say which kernel they run. */

@@ -11,11 +11,11 @@ import type { DemoOptions } from './options.js';
 /** Where Temporal's own development server has its UI: the address that people know. */
 const USUAL_UI_PORT = 8233;
 
-/** Control plane, registry, and Temporal with its UI, on the usual port of the UI when nobody else has it. */
-export async function startParts(): Promise<Stack> {
+/** Control plane, registry, and Temporal with its UI, on the usual port of the UI when nobody else has it. Jobs need the controller manager. */
+export async function startParts({ build }: Pick<DemoOptions, 'build'>): Promise<Stack> {
   const [otherPort] = await freePorts(1);
   const uiPort = (await isFree(USUAL_UI_PORT)) ? USUAL_UI_PORT : otherPort;
-  return startStack({ temporal: uiPort === undefined ? {} : { uiPort } });
+  return startStack({ temporal: uiPort === undefined ? {} : { uiPort }, controlPlane: { controllerManager: build } });
 }
 
 const isFree = (port: number): Promise<boolean> =>

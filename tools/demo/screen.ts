@@ -6,6 +6,8 @@ export interface Screen {
   readonly say: (text: string) => void;
   /** A new state of the rollout: the block on a terminal is drawn anew; elsewhere a line tells the change. */
   readonly show: (snapshot: Snapshot) => void;
+  /** A line that stands above the block, which goes on below it. */
+  readonly note: (text: string) => void;
   /** The last state stays as it is, and what is said next stands below it. */
   readonly settle: () => void;
 }
@@ -38,6 +40,10 @@ function terminal(output: Output): Screen {
       output.write(`${up(drawn)}\r${ERASE_BELOW}${lines.join('\n')}\n`);
       drawn = lines.length;
     },
+    note(text) {
+      output.write(`${up(drawn)}\r${ERASE_BELOW}${text}\n`);
+      drawn = 0;
+    },
   };
 }
 
@@ -57,5 +63,6 @@ function log(output: Output): Screen {
       output.write(`${text}\n`);
     },
     show: (snapshot) => write(changes.next(snapshot)),
+    note: (text) => write([text]),
   };
 }

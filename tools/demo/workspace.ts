@@ -55,6 +55,7 @@ export function openWorkspace(): Workspace {
       writeFileSync(inFolder('env'), environment(variables, inFolder('bin')));
       writeCommand(inFolder('bin/kmodflow'), variables, 'dist/src/cli/main.js');
       writeCommand(inFolder('bin/spoke'), variables, 'dist/tools/demo-spoke.js');
+      writeCommand(inFolder('bin/put-dockerfile'), variables, 'dist/tools/demo/build/put-dockerfile.js');
       return relative(repositoryRoot, inFolder('env'));
     },
     remove() {

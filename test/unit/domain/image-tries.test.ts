@@ -111,13 +111,22 @@ describe('an image that has a workflow of its own', () => {
     expect(provided(tries, [B], 5)).toEqual(tries);
   });
 
-  test('keeps the last problem while the next attempt runs', () => {
+  test('shows the problem that its workflow still speaks of while the next attempt runs', () => {
     const failure = { reason: 'BuildFailed', message: 'make failed' } as const;
-    const after = withNews(withNews(tries, news({ problem: failure })), news({ attempt: 3 }));
+    const after = withNews(withNews(tries, news({ problem: failure })), news({ problem: failure, attempt: 3 }));
     expect(after[A]).toMatchObject({ problem: failure, run: { state: 'Building', attempt: 3 } });
     expect(imageStates([], [need], after)).toEqual([
       { image: A, kernels: need.kernels, problem: failure, run: expect.objectContaining({ attempt: 3 }) },
     ]);
+  });
+
+  test('has no problem because it was not there: that is why its workflow began', () => {
+    expect(imageStates([], [need], tries)[0]?.problem).toEqual(problem);
+    const after = withNews(tries, news({ attempt: 1 }));
+    expect(imageStates([], [need], after)).toEqual([
+      { image: A, kernels: need.kernels, problem: undefined, run: expect.objectContaining({ attempt: 1 }) },
+    ]);
+    expect(imageStates([], [need], provided(tries, [A], 5))[0]).toMatchObject({ problem: undefined, run: { state: 'Looking', attempt: 0 } });
   });
 
   test('is pinned once it has been provided, if it is still wanted under this key', () => {

@@ -1,0 +1,38 @@
+import type { ImageStatus } from '../../../src/api/index.js';
+import { shortDigest } from '../../../src/domain/details.js';
+import { sentence } from '../../../src/domain/wording.js';
+
+/** Tells which images have come a step further since one looked last. */
+export class ImageChanges {
+  readonly #told = new Map<string, string>();
+
+  next(images: readonly ImageStatus[]): ImageStatus[] {
+    return images.filter(({ kernel, state, attempt = 0, digest = '', nextTryAt = '' }) => {
+      const step = [state, attempt, digest, state === 'Failed' ? nextTryAt : ''].join(' ');
+      if (state === 'Resolving' || this.#told.get(kernel) === step) return false;
+      this.#told.set(kernel, step);
+      return true;
+    });
+  }
+}
+
+/** A line for a person. `seconds` is what the Job took, where it is known. */
+export function changeText(image: ImageStatus, seconds: number | undefined): string {
+  const { kernel, state, attempt = 0, job, digest, reason, message, nextTryAt } = image;
+  switch (state) {
+    case 'Queued':
+      return `${kernel}: attempt ${attempt + 1} waits for a free build slot.`;
+    case 'Building':
+      return `${kernel}: attempt ${attempt} runs as Job ${job ?? ''}.`;
+    case 'Pinned':
+      return `${kernel}: ${attempt === 0 ? 'found' : 'built, signed and pushed'}${seconds === undefined ? '' : ` in ${seconds} s`}, looked into, and pinned as ${shortDigest(digest ?? '')}.`;
+    default: {
+      const next = nextTryAt === undefined ? 'It waits for a changed input or a retry.' : 'It is tried again by itself.';
+      return `${kernel}: ${[reason, message === undefined ? undefined : sentence(message)].filter((part) => part !== undefined).join(': ')} ${next}`;
+    }
+  }
+}
+
+/** Images that were tried as often as it makes sense: nothing more happens unless a person does something. */
+export const givenUp = (images: readonly ImageStatus[]): ImageStatus[] =>
+  images.filter(({ state, attempt = 0, nextTryAt }) => state === 'Failed' && attempt > 1 && nextTryAt === undefined);
