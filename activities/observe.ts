@@ -156,7 +156,7 @@ const boundedPins = (needed: readonly ImageNeed[], pins: Revision['pins']): Pin[
     .flatMap(({ kernels }) =>
       kernels.flatMap((kernel) => {
         const pin = pins[kernel];
-        return pin === undefined ? [] : [{ kernel, image: pin.image, digest: pin.digest, origin: pin.origin }];
+        return pin === undefined ? [] : [{ kernel, image: pin.image, digest: pin.digest, origin: pin.origin, key: pin.key }];
       }),
     )
     .slice(0, 100);

@@ -104,9 +104,16 @@ export class ModuleImages {
 
 const pinsOf = (result: ImageResult): Pin[] => {
   if (!('digest' in result)) return [];
-  const { kernels, image, digest, origin, modules } = result;
+  const { kernels, image, digest, origin, key, modules } = result;
   return kernels.map((kernel) => {
     const found = modules?.filter((m) => m.kernel === kernel);
-    return { kernel, image, digest, origin, ...(found === undefined || found.length === 0 ? {} : { modules: found }) };
+    return {
+      kernel,
+      image,
+      digest,
+      origin,
+      ...(origin === 'Made' ? { key } : {}),
+      ...(found === undefined || found.length === 0 ? {} : { modules: found }),
+    };
   });
 };

@@ -96,11 +96,18 @@ export const imageProblems = (tries: ImageTries): ImageProblem[] =>
 /** Every image that the fleet needs now, each once: pinned ones first, then the ones that are missing. A reference that was pinned to two digests is two images. */
 export function imageStates(pinned: readonly Pin[], needs: readonly ImageNeed[], tries: ImageTries): ImageState[] {
   const byImage = new Map<string, ImageState & { readonly kernels: string[] }>();
-  for (const { kernel, image, digest, origin } of pinned) {
-    const key = `${image}@${digest}`;
-    const known = byImage.get(key);
+  for (const { kernel, image, digest, origin, key } of pinned) {
+    const pinnedAs = `${image}@${digest}`;
+    const known = byImage.get(pinnedAs);
     if (known !== undefined) known.kernels.push(kernel);
-    else byImage.set(key, { image, digest, origin, kernels: [kernel] });
+    else
+      byImage.set(pinnedAs, {
+        image,
+        digest,
+        origin,
+        kernels: [kernel],
+        ...(key === undefined ? {} : { run: { key, state: 'Pinned', attempt: 0 } }),
+      });
   }
   const missing = needs.map(({ image, kernels }) => {
     const tried = tries[image];

@@ -21,6 +21,8 @@ export interface Pin {
   readonly digest: string;
   /** Who made the image; absent in pins that were set before images were inspected. */
   readonly origin?: ImageOrigin | undefined;
+  /** Of an image that kmodflow made: names its workflow and its Jobs. */
+  readonly key?: string | undefined;
   /** What the inspection found for this kernel. */
   readonly modules?: readonly FoundModule[] | undefined;
 }

@@ -1,11 +1,14 @@
 # The programs that build kmod images and run virtual nodes: those on PATH, else Debian's packages when this is root and there is apt-get. Sourced, POSIX sh.
 
-# program:package, in the names of Debian and Ubuntu. Modules are looked into with modinfo, which is kept from ordinary users' PATH.
-build_programs='buildah:buildah skopeo:skopeo qemu-system-x86_64:qemu-system-x86 mmdebstrap:mmdebstrap modinfo:kmod newuidmap:uidmap xz:xz-utils zstd:zstd
+# program:package, in the names of Debian and Ubuntu. modinfo and setcap are kept from ordinary users' PATH.
+build_programs='buildah:buildah skopeo:skopeo jq:jq qemu-system-x86_64:qemu-system-x86 mmdebstrap:mmdebstrap modinfo:kmod newuidmap:uidmap setcap:libcap2-bin busybox:busybox-static xz:xz-utils zstd:zstd
   cpio:cpio openssl:openssl'
 debian_keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-has_program() { command -v "$1" >/dev/null 2>&1 || { [ "$1" = modinfo ] && PATH=/usr/sbin:/sbin command -v modinfo >/dev/null 2>&1; }; }
+has_program() {
+  command -v "$1" >/dev/null 2>&1 && return
+  case $1 in modinfo | setcap) PATH=/usr/sbin:/sbin command -v "$1" >/dev/null 2>&1 ;; *) return 1 ;; esac
+}
 
 # Sets $missing_programs and $missing_packages; fails when something is missing.
 programs_ready() {
