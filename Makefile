@@ -45,7 +45,7 @@ unit: deps ## the tests that need no servers (a few seconds)
 test: deps build-parts ## everything: lint, types, build and all tests, on real servers (ARGS="--only unit,replay" for some)
 	@$(NODE) tools/test.mjs $(ARGS)
 
-demo: build ## a hub, a simulated fleet and a rollout to watch (ARGS="--once" ends when it is complete)
+demo: build $(if $(filter --build,$(ARGS)),build-parts) ## a hub, a simulated fleet and a rollout to watch (ARGS="--build" builds the images; "--once" ends when it is complete)
 	@$(NODE) dist/tools/demo.js $(ARGS)
 
 bench: build ## measurements (ARGS="publish --clusters 1000 --kernels 3")

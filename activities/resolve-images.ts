@@ -62,6 +62,7 @@ function createLook(deps: ResolveDeps): (need: ImageNeed) => Promise<ImageResult
       image: need.image,
       kernels: need.kernels,
       key: need.key,
+      version: need.version,
       problem,
       ...more,
     });
@@ -98,7 +99,9 @@ async function find({ registry }: ResolveDeps, need: ImageNeed, access: Access):
     if (read?.annotations[IMAGE_KEY_ANNOTATION] === key) return { read, origin: 'Made' };
   }
   const read = await registry.read(image, access).catch((error: unknown) => {
-    if (recipe === undefined || !isFault(error, 'Missing') || error.reason === 'RegistryDenied') throw error;
+    // Where nothing can be made, the registry's own answer is what a person has to know, unless an input is why nothing can be made.
+    const answers = recipe === undefined && need.blocked === undefined;
+    if (answers || !isFault(error, 'Missing') || error.reason === 'RegistryDenied') throw error;
     return undefined;
   });
   if (read === undefined) return toMake(`Image ${image} does not exist yet. kmodflow makes it.`);
@@ -121,14 +124,14 @@ function judge({ image, recipe, key }: ImageNeed, read: ReadImage): Found | { re
 const toMake = (message: string): { readonly problem: Problem } => ({ problem: { reason: 'ImageMissing', message } });
 
 async function inspect({ registry, inputs }: ResolveDeps, need: ImageNeed, { read, origin }: Found, access: Access): Promise<ImageResult> {
-  const { image, key, kernels, expect } = need;
+  const { image, key, version, kernels, expect } = need;
   const signer = expect.sign === undefined ? undefined : await inputs.certificate(expect.sign.certSecret);
-  if (signer?.problem !== undefined) return { image, key, kernels, problem: { reason: 'SignFailed', message: signer.problem } };
+  if (signer?.problem !== undefined) return { image, key, version, kernels, problem: { reason: 'SignFailed', message: signer.problem } };
   const ask = { kernels, expect, ...(signer === undefined ? {} : { certificate: signer.certificate }) };
   const { accepted, modules, rejected } = await registry.inspect(read, ask, access);
   const [first] = rejected;
   if (accepted.length === 0 && first !== undefined)
-    return { image, key, kernels, problem: { reason: first.reason, message: first.message } };
+    return { image, key, version, kernels, problem: { reason: first.reason, message: first.message } };
   return { image, key, kernels: accepted, digest: read.digest, origin, modules, rejected };
 }
 

@@ -2,6 +2,7 @@ import type { temporal } from '@temporalio/proto';
 import { imageWorkflowId, SLOT_GRANTED_SIGNAL } from '../src/domain/messages.js';
 import type { KubernetesObject } from '../src/kube/index.js';
 import { imageJobs, type BuildScene } from '../test/harness/build-scene.js';
+import type { ContainerRun } from '../test/harness/kubelet/index.js';
 import type { ContainerTime, Marks } from './build-times.js';
 
 type Event = temporal.api.history.v1.IHistoryEvent;
@@ -21,22 +22,34 @@ export async function traceOf(scene: BuildScene, image: string): Promise<BuildTr
   if (job === undefined || jobs.length > 1) throw new Error(`${image} took ${jobs.length} Jobs; one attempt is what is measured.`);
   const key = job.metadata.labels?.['kmodflow.io/image-key'] ?? '';
   const { events } = await scene.client.workflow.getHandle(imageWorkflowId(key)).fetchHistory();
-  const history = events ?? [];
-  const [, inspection] = activities(history, 'resolveImages');
   const runs = scene.kubelet.runs().filter(({ pod }) => pod.startsWith(`${job.metadata.name}-`));
   return {
-    slotAskedMs: activities(history, 'requestBuildSlot')[0]?.scheduledMs ?? NaN,
-    slotGrantedMs: msOf(history.find((e) => e.workflowExecutionSignaledEventAttributes?.signalName === SLOT_GRANTED_SIGNAL)),
+    ...workflowMarks(events ?? []),
     jobCreatedMs: createdMs(scene, job),
-    containers: runs.map(({ container, startedAt, finishedAt }): ContainerTime => ({
-      name: container,
-      startedMs: startedAt.getTime(),
-      finishedMs: finishedAt?.getTime() ?? NaN,
-    })),
-    followedMs: activities(history, 'runImageJob')[0]?.completedMs ?? NaN,
-    inspectionBeganMs: inspection?.scheduledMs ?? NaN,
-    inspectedMs: inspection?.completedMs ?? NaN,
+    containers: runs.map(containerTime),
     pod: runs[0]?.pod ?? '',
+  };
+}
+
+const containerTime = ({ container, startedAt, finishedAt }: ContainerRun): ContainerTime => ({
+  name: container,
+  startedMs: startedAt.getTime(),
+  finishedMs: finishedAt?.getTime() ?? NaN,
+});
+
+function workflowMarks(
+  history: readonly Event[],
+): Pick<Marks, 'slotAskedMs' | 'slotGrantedMs' | 'followedMs' | 'inspectionBeganMs' | 'inspectedMs'> {
+  const [asked] = activities(history, 'requestBuildSlot');
+  const [followed] = activities(history, 'runImageJob');
+  // The first look finds nothing; the second one inspects what was made.
+  const [, inspection = { scheduledMs: NaN, completedMs: NaN }] = activities(history, 'resolveImages');
+  return {
+    slotAskedMs: asked?.scheduledMs ?? NaN,
+    slotGrantedMs: msOf(history.find((e) => e.workflowExecutionSignaledEventAttributes?.signalName === SLOT_GRANTED_SIGNAL)),
+    followedMs: followed?.completedMs ?? NaN,
+    inspectionBeganMs: inspection.scheduledMs,
+    inspectedMs: inspection.completedMs,
   };
 }
 

@@ -123,11 +123,13 @@ async function throughKmodflow(bench: Bench, compilations: number, name: string)
     const appliedMs = Date.now();
     await applyDockerfile(scene.api, name, dockerfileOf(bench, compilations, name));
     await applyMcm(scene.api, mcm);
-    const pinnedMs = await eventually('the digest in the status', () => pinned.atMs(), {
+    const outcome = await eventually('the digest in the status', () => pinned.outcome(), {
       timeoutMs: 60 * MINUTE,
       everyMs: 200,
       seen: async () => (await getMcm(scene.api, name)).status,
     });
+    if ('failure' in outcome) throw new Error(`The build through kmodflow has failed. ${outcome.failure}`);
+    const { pinnedMs } = outcome;
     const image = `${scene.registry.host}/kmods/${name}:${kernel}`;
     const { pod, ...trace } = await traceOf(scene, image);
     const log = await scene.api.podLog(pod, OPERATOR_NAMESPACE, { container: 'build', tailLines: 1_000, limitBytes: 1_000_000 });
@@ -144,14 +146,28 @@ const signing = async ({ scene: { api }, kernel }: Bench, pair: SigningPair, nam
   filesToSign: [`${MODULES(kernel)}/*.ko`],
 });
 
-/** Tells when the digest appeared in the status, by a watch: asking again and again would cost the measured something. */
-function watchPin({ api }: BuildScene, name: string): { ready: Promise<void>; atMs: () => number | undefined; stop: () => Promise<void> } {
-  let at: number | undefined;
+type Outcome = { readonly pinnedMs: number } | { readonly failure: string };
+
+const FAILURES = ['BuildFailed', 'SignFailed', 'ImageRejected'];
+
+/** Tells when the digest appeared in the status, or why it will not, by a watch: asking again and again would cost the measured something. */
+function watchPin(
+  { api }: BuildScene,
+  name: string,
+): { ready: Promise<void>; outcome: () => Outcome | undefined; stop: () => Promise<void> } {
+  let outcome: Outcome | undefined;
   const { ready, stop } = follow(api, resources.managedClusterModules, (_, object) => {
-    const mcm = object as StoredMcm | undefined;
-    if (mcm?.metadata.name === name && mcm.status?.images?.[0]?.digest !== undefined) at ??= Date.now();
+    if (object?.metadata.name === name) outcome ??= outcomeIn(object as StoredMcm);
   });
-  return { ready, stop, atMs: () => at };
+  return { ready, stop, outcome: () => outcome };
+}
+
+/** One attempt is what is measured: a second one would be waited for in vain. */
+function outcomeIn({ status }: StoredMcm): Outcome | undefined {
+  const image = status?.images?.[0];
+  if (image?.digest !== undefined) return { pinnedMs: Date.now() };
+  const { reason = '', message = '', log = [] } = image ?? {};
+  return FAILURES.includes(reason) ? { failure: [message, ...log].join('\n') } : undefined;
 }
 
 /** The rollout of what was built belongs to no side: it must be over when the next one begins. */

@@ -62,7 +62,8 @@ async function signByHand(
     writeFileSync(path, opensslSigned(readFileSync(path), { key: pair.key, certificate: Buffer.from(pair.certificate) }));
   }
   await buildah('umount', CONTAINER);
-  await buildah('commit', '--quiet', CONTAINER, LOCAL);
+  // Squashed, since the base images of the tests have no history, with which buildah cannot add a layer to its own result. The image is small.
+  await buildah('commit', '--quiet', '--squash', CONTAINER, LOCAL);
 }
 
 async function timed<T>(work: () => Promise<T>): Promise<[T, number]> {

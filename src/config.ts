@@ -6,7 +6,7 @@ import type { ImageJobSettings } from './domain/image-job-settings.js';
 const QUANTITY = /^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$/;
 const NO_QUANTITY = 'write a Kubernetes quantity, such as 500m, 4 or 20Gi';
 
-/** `0`, as upstream's documentation writes it, or a duration, which may be `0s`. */
+/** A duration, for which `0` needs no unit. */
 const DurationOrZero = z.preprocess((value) => (value === '0' ? '0s' : value), Duration);
 
 /** `cpu=500m,memory=1Gi` */

@@ -6,6 +6,7 @@ import {
   afterJob,
   afterLook,
   afterTrouble,
+  attemptToFollow,
   beginAttempt,
   joinRun,
   leaveRun,
@@ -166,9 +167,10 @@ export class ImageWork {
       const standing = await this.#whileNeeded(() => standingImageJobs(`Looks for Jobs of ${image}`, { key }));
       if (standing === undefined) return;
       this.#set(withStandingJobs(this.#run, standing));
-      if (standing.running !== undefined) {
+      const running = attemptToFollow(this.#run, standing);
+      if (running !== undefined) {
         await this.#slot.take(this.#run);
-        this.#set(beginAttempt(this.#run, standing.running));
+        this.#set(beginAttempt(this.#run, running));
         return;
       }
     }

@@ -89,17 +89,22 @@ const imageHead = ({ image, state, attempt }: ImageStatus): string =>
 
 const now = ({ doing }: ImageStatus): string => `**Now:** ${plain(doing, 300)}`;
 
-function wrong({ problem, failure, attempt, job, nextTryAt }: ImageStatus): string {
+function wrong(status: ImageStatus): string {
+  const { problem, failure, state, job, nextTryAt } = status;
   if (problem === undefined) return '';
   const lines = [`**${problem.reason}:** ${plain(sentence(problem.message), 1_200)}`];
   if (failure !== undefined) {
     const { kind, exitCode, step, deterministic } = failure;
-    lines.push(`• attempt ${attempt}, Job ${code(job ?? '')}: ${kind}${exitCode === undefined ? '' : `, exit code ${exitCode}`}`);
+    const where = state === 'Building' || job === undefined ? '' : `, Job ${code(job)}`;
+    lines.push(`• attempt ${failedAttempt(status)}${where}: ${kind}${exitCode === undefined ? '' : `, exit code ${exitCode}`}`);
     if (step !== undefined) lines.push(`• failing step of the Dockerfile: ${code(step, 200)}`);
-    lines.push(outlook(deterministic, nextTryAt !== undefined));
+    lines.push(outlook(deterministic, state !== 'Waiting' || nextTryAt !== undefined));
   }
   return lines.join('\n');
 }
+
+/** The attempt that the failure is about: while another one runs, the one before it. */
+const failedAttempt = ({ state, attempt }: ImageStatus): number => (state === 'Building' ? attempt - 1 : attempt);
 
 function outlook(deterministic: boolean, isTriedAgain: boolean): string {
   if (!deterministic) return '• It may pass by itself.';
@@ -147,11 +152,14 @@ function moduleRow({ name, version, signer }: FoundModule): string {
 }
 
 /** The end of the log as a block of code. Nothing in it is markup, whatever a compiler prints. */
-function logBlock({ log, attempt }: ImageStatus): string {
+function logBlock(status: ImageStatus): string {
+  const { log } = status;
   const lines = logTail(log ?? [], FULL_TAIL).map((line) => line.replaceAll('```', "'''"));
   while (utf8Bytes(lines.join('\n')) > LOG_BYTES) lines.shift();
   if (lines.length === 0) return '';
-  return [`**The last ${count(lines.length, 'line')} of the log of attempt ${attempt}**`, '```text', ...lines, '```'].join('\n');
+  return [`**The last ${count(lines.length, 'line')} of the log of attempt ${failedAttempt(status)}**`, '```text', ...lines, '```'].join(
+    '\n',
+  );
 }
 
 const RUNNING_SHOWN = 10;

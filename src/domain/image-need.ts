@@ -13,8 +13,10 @@ export type Known<T> = (T & { readonly problem?: undefined }) | { readonly probl
 export interface KnownInputs {
   readonly dockerfiles: ReadonlyMap<string, Known<{ readonly text: string; readonly sha256: string }>>;
   readonly certificates: ReadonlyMap<string, Known<{ readonly fingerprint: string }>>;
-  /** Of Secrets that only the Job reads, the hub knows no more than whether they are there. */
+  /** Of Secrets that only the Job reads, the hub knows no more than whether they are there, */
   readonly missingSecrets: ReadonlySet<string>;
+  /** and which version of each that is there. */
+  readonly secretVersions?: ReadonlyMap<string, string> | undefined;
 }
 
 export interface InputNames {
@@ -104,7 +106,16 @@ function describeNeed(input: Describe): Omit<ImageNeed, 'kernels'> {
     recipe === undefined
       ? { image, generation, secretName, tls, expect, blocked: blocked?.message }
       : { image, generation, kernel: effective.kernel, build: contentOf(recipe.build), sign: contentOfSign(recipe.sign), expect };
-  return { key: sha256(canonicalJson(how)).slice(0, 16), image, secretName, tls, expect, recipe, blocked };
+  const version = versionOf(input, recipe, blocked);
+  return { key: sha256(canonicalJson(how)).slice(0, 16), image, secretName, tls, expect, recipe, blocked, version };
+}
+
+/** Undefined where nothing but the registry decides whether the image can be had. */
+function versionOf({ inputs, sha256 }: Describe, recipe: ImageRecipe | undefined, blocked: Problem | undefined): string | undefined {
+  if (recipe === undefined && blocked === undefined) return undefined;
+  const secrets = [recipe?.sign?.keySecret, ...(recipe?.build?.secrets ?? [])].filter(isNamed).sort();
+  const versions = secrets.map((name) => [name, inputs.secretVersions?.get(name) ?? null]);
+  return sha256(JSON.stringify([versions, blocked?.message ?? null])).slice(0, 8);
 }
 
 /** What of a build decides the image. How base images are fetched and where the build runs does not. */

@@ -75,6 +75,11 @@ export interface ImageNeed {
   readonly recipe?: ImageRecipe | undefined;
   /** An input that is missing: nothing can be made before it appears. The hub watches for it. */
   readonly blocked?: Problem | undefined;
+  /**
+   * Changes with what does not decide the image and may decide whether it can be made: the content of the Secrets that the Job reads, and what is missing. Another value is
+   * worth another try.
+   */
+  readonly version?: string | undefined;
 }
 
 /** A kernel module that the inspection found in an image. */
@@ -111,6 +116,8 @@ export interface FailedImageResult {
   readonly kernels: readonly string[];
   readonly problem: Problem;
   readonly retryAfterMs?: number | undefined;
+  /** Of the need. */
+  readonly version?: string | undefined;
   /** The image is not there (or it is not the one of this key), and there is a recipe: making it is what helps. */
   readonly toMake?: boolean | undefined;
 }

@@ -45,6 +45,8 @@ export interface ImageRun {
   readonly state: ImageRunState;
   /** Number of the last Job that was begun; 0 before the first. */
   readonly attempts: number;
+  /** Number of the last Job whose end this run has heard of. */
+  readonly ended?: number | undefined;
   readonly failures: Failures;
   readonly job?: string | undefined;
   readonly problem?: Problem | undefined;
@@ -132,17 +134,25 @@ export const withStandingJobs = (run: ImageRun, { attempts, running }: StandingJ
   attempts: Math.max(run.attempts, attempts, running ?? 0),
 });
 
+/**
+ * The attempt whose Job runs and is followed: of a run that nobody remembers, or one that this run has lost sight of. A Job whose end is known may stand as running for a
+ * moment longer, until its controller has seen what its pod did: followed again, it would tell of the same failure, and a person's wish would be used up by it.
+ */
+export const attemptToFollow = ({ ended = 0 }: ImageRun, { running }: StandingJobs): number | undefined =>
+  running !== undefined && running > ended ? running : undefined;
+
 /** @param attempt The one that runs already, if there is one; default: the next. */
 export function beginAttempt(run: ImageRun, attempt = run.attempts + 1): ImageRun {
   return { ...run, state: 'Building', attempts: attempt, job: imageJobName(run.need.key, attempt), nextTryAtMs: undefined };
 }
 
-export function afterJob(run: ImageRun, result: RunImageJobResult, nowMs: number): ImageRun {
+export function afterJob(before: ImageRun, result: RunImageJobResult, nowMs: number): ImageRun {
+  if ('blocked' in result) return waitAfterJob(withoutLastAttempt(before), { problem: result.blocked, failure: undefined }, nowMs);
+  const run = { ...before, ended: before.attempts };
   if (result.ok) {
     const made = { digest: result.digest, fresh: true };
     return { ...run, state: 'Looking', job: result.job, made, problem: undefined, failure: undefined };
   }
-  if ('blocked' in result) return waitAfterJob(withoutLastAttempt(run), { problem: result.blocked, failure: undefined }, nowMs);
   const { failure, job } = result;
   const failed = { ...run, job };
   const problem = { reason: failure.reason, message: failure.message };

@@ -9,6 +9,8 @@ export interface ImageTry {
   readonly nextTryAtMs: number;
   readonly problem: Problem;
   readonly key?: string | undefined;
+  /** Of the need that was tried. */
+  readonly version?: string | undefined;
   /** What the workflow that provides the image last told. */
   readonly run?: Omit<ImageNews, 'result'> | undefined;
   /** The image that it has provided; it is pinned in the next pass. */
@@ -29,11 +31,14 @@ export const backoffOf = (attempts: number, { first, most }: { readonly first: n
 export const dueImages = (needs: readonly ImageNeed[], tries: ImageTries, nowMs: number): ImageNeed[] =>
   needs.filter((n) => (tries[n.image]?.nextTryAtMs ?? 0) <= nowMs);
 
-/** The tries of images that are still needed and are still looked up in the same way: other credentials are worth a look at once. */
+/**
+ * The tries of images that are still needed and are still looked up in the same way: other credentials, or an input that has appeared or changed, are worth a look at once.
+ */
 export const triesFor = (needs: readonly ImageNeed[], tries: ImageTries): ImageTries =>
-  Object.fromEntries(
-    Object.entries(tries).filter(([image, { key }]) => needs.some((n) => n.image === image && (key === undefined || key === n.key))),
-  );
+  Object.fromEntries(Object.entries(tries).filter(([image, tried]) => needs.some((n) => n.image === image && isSameTry(n, tried))));
+
+const isSameTry = (need: ImageNeed, { key, version }: ImageTry): boolean =>
+  key === undefined || (key === need.key && version === need.version);
 
 /** When the next look-up is due; undefined when none is waited for. */
 export function nextImageLookMs(needs: readonly ImageNeed[], tries: ImageTries): number | undefined {
@@ -84,6 +89,7 @@ export function imageTries(tries: ImageTries, results: readonly ImageResult[], n
       nextTryAtMs: nowMs + waitMs,
       problem: result.problem,
       ...(result.key === undefined ? {} : { key: result.key }),
+      ...(result.version === undefined ? {} : { version: result.version }),
       ...(result.key !== undefined && result.key === tries[result.image]?.key ? { run: tries[result.image]?.run } : {}),
     };
   }

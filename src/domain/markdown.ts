@@ -10,6 +10,8 @@ const ESCAPES: Readonly<Record<string, string>> = {
   '\\': '\\\\',
   '`': '\\`',
   '*': '\\*',
+  // The Temporal UI takes what stands between two of them for a formula, code spans included; messages quote Dockerfiles with ${NAME}.
+  $: '\\$',
 };
 
 /** `most` characters at the most, the last of them an ellipsis when something was cut. Never cuts a character in two. */
@@ -21,7 +23,7 @@ export function shorten(text: string, most: number): string {
 /** One line of plain text, cut to `most` characters before it is escaped, so that no escape is cut in two. */
 export const plain = (text: string, most = 200): string =>
   shorten(text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim(), most)
-    .replace(/[&<>|\\`*]/g, (c) => ESCAPES[c] ?? c)
+    .replace(/[&<>|\\`*$]/g, (c) => ESCAPES[c] ?? c)
     .replaceAll('](', ']\\('); // a link would hide where it leads
 
 /** A name or a command in a code span: nothing in it is markup, and a line break, a bar or a backtick would end the span or the cell. */

@@ -99,10 +99,13 @@ export function createImageInputs({ api, fleet, operatorNamespace }: Options): I
         dockerfiles: new Map(texts),
         certificates: new Map(signers),
         missingSecrets: new Set(names.secrets.filter((name) => !fleet.secrets.has(name))),
+        secretVersions: new Map(names.secrets.flatMap((name) => versionEntry(name, versionOf(fleet.secrets.get(name))))),
       };
     },
   };
 }
+
+const versionEntry = (name: string, version: string | undefined): [string, string][] => (version === undefined ? [] : [[name, version]]);
 
 const withoutObject = (known: Certificate): Known<{ readonly fingerprint: string }> =>
   known.problem === undefined ? { fingerprint: known.fingerprint } : { problem: known.problem };

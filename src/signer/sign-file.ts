@@ -12,7 +12,7 @@ import type { SigningPair } from './signing-pair.js';
 import { xz } from './xz.js';
 
 /** The largest modules of distributions (graphics drivers with debug information) stay below 100 MB. */
-export const MAX_MODULE_BYTES = 268_435_456; // 256 MiB
+export const MAX_MODULE_BYTES = 134_217_728; // 128 MiB, as the hub's inspection takes: a larger one would be signed, pushed and then rejected
 
 /**
  * The signed form of a module file, stored as it was: the content of `.ko.gz`, `.ko.xz` and `.ko.zst` is signed, and compressed again.

@@ -63,8 +63,8 @@ export interface BuildStage extends Omit<BuildScene, 'startHub'> {
   readonly failed: (name: string, reason: string, timeoutMs?: number) => Promise<ImageStatus>;
   readonly works: (name: string) => Promise<Map<string, KubernetesObject>>;
   readonly pins: (name: string) => Promise<Pins>;
-  /** Every Job for images of `kmods/<module>`, in the order of their creation. */
-  readonly jobs: (module: string) => SeenJob[];
+  /** Every Job for images of `kmods/<module>`, in the order of their creation. @param host default: that of the registry. */
+  readonly jobs: (module: string, host?: string) => SeenJob[];
   /** Jobs that had not ended at the same time, of all that were seen since the start: the most. */
   readonly mostJobsAtOnce: () => number;
   /** Begins to count anew. */
@@ -125,9 +125,7 @@ export async function startBuildStage({ prebuilt: kernels, env = {}, ...options 
       hub = await scene.startHub({ env: more });
     },
     async clusters(module, of) {
-      await Promise.all(
-        Object.entries(of).map(([name, its]) => scene.fleet.addCluster({ name, kernels: its, labels: { for: module } })),
-      );
+      await Promise.all(Object.entries(of).map(([name, its]) => scene.fleet.addCluster({ name, kernels: its, labels: { for: module } })));
     },
     dockerfile: (name, more = {}) => applyDockerfile(api, `${name}-dockerfile`, quickDockerfile({ bases, prebuilt, ...more })),
     apply: (name, more = {}) => applyMcm(api, aModule(registry.host, name, more)),
@@ -147,7 +145,7 @@ export async function startBuildStage({ prebuilt: kernels, env = {}, ...options 
       const { metadata } = await api.get(resources.controllerRevisions, updateRevision, OPERATOR_NAMESPACE);
       return JSON.parse(metadata.annotations?.[PINS_ANNOTATION] ?? '{}') as Pins;
     },
-    jobs: (module) => [...seen.values()].filter(({ image }) => image.startsWith(`${registry.host}/kmods/${module}:`)),
+    jobs: (module, host = registry.host) => [...seen.values()].filter(({ image }) => image.startsWith(`${host}/kmods/${module}:`)),
     mostJobsAtOnce: () => most,
     forgetMost: () => void (most = 0),
     pushes: (module) =>
@@ -172,8 +170,16 @@ export async function startBuildStage({ prebuilt: kernels, env = {}, ...options 
 }
 
 function aModule(registryHost: string, name: string, options: ModuleOptions): ReturnType<typeof anMcm> {
-  const { dockerfile = `${name}-dockerfile`, build = {}, sign, image = `kmods/${name}:\${KERNEL_FULL_VERSION}`, container, ...others } = options;
-  const builds = dockerfile === '' ? {} : { build: { dockerfileConfigMap: { name: dockerfile }, baseImageRegistryTLS: { insecure: true }, ...build } };
+  const {
+    dockerfile = `${name}-dockerfile`,
+    build = {},
+    sign,
+    image = `kmods/${name}:\${KERNEL_FULL_VERSION}`,
+    container,
+    ...others
+  } = options;
+  const builds =
+    dockerfile === '' ? {} : { build: { dockerfileConfigMap: { name: dockerfile }, baseImageRegistryTLS: { insecure: true }, ...build } };
   return anMcm({
     name,
     registryHost,
@@ -181,7 +187,9 @@ function aModule(registryHost: string, name: string, options: ModuleOptions): Re
     ...others,
     container: {
       modprobe: { moduleName: QUICK_MODULE },
-      kernelMappings: [{ regexp: '^.+$', containerImage: image.includes('://') ? image.replace(/^.*:\/\//, '') : `${registryHost}/${image}` }],
+      kernelMappings: [
+        { regexp: '^.+$', containerImage: image.includes('://') ? image.replace(/^.*:\/\//, '') : `${registryHost}/${image}` },
+      ],
       ...builds,
       ...(sign === undefined ? {} : { sign }),
       ...container,
@@ -203,4 +211,6 @@ function runCli(args: readonly string[]): Promise<Ran> {
 
 /** `kernel state reason` of every image in the status. */
 export const imagesIn = (status: Status | undefined): string[] =>
-  (status?.images ?? []).map(({ kernel, state, reason, origin }) => [kernel, state, reason, origin].filter((x) => x !== undefined).join(' '));
+  (status?.images ?? []).map(({ kernel, state, reason, origin }) =>
+    [kernel, state, reason, origin].filter((x) => x !== undefined).join(' '),
+  );

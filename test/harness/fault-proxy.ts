@@ -27,7 +27,9 @@ export type Fault =
   /** Passes the request on, so that it has its effect, and resets the connection instead of answering. */
   | { readonly kind: 'lose-answer' }
   /** Passes the request on and resets the connection after this many bytes of the answer's body. */
-  | { readonly kind: 'cut'; readonly afterBytes: number };
+  | { readonly kind: 'cut'; readonly afterBytes: number }
+  /** Answers with what the target has under another path, as one that lies does. */
+  | { readonly kind: 'instead'; readonly path: string };
 
 export interface FaultRule {
   readonly method?: RegExp | string;
@@ -135,16 +137,16 @@ interface Exchange {
   readonly reset: () => void;
 }
 
-type Send = (exchange: Exchange, answered: (answer: IncomingMessage) => void) => void;
+type Send = (exchange: Exchange, answered: (answer: IncomingMessage) => void, path?: string) => void;
 
 function createForwarder(targetUrl: string, caFile: string | undefined): { send: Send; close: () => void } {
   const secure = targetUrl.startsWith('https:');
   const agent = secure ? new HttpsAgent({ keepAlive: true, ca: caFile && readFileSync(caFile) }) : new HttpAgent({ keepAlive: true });
-  const send: Send = ({ request, response, reset }, answered) => {
+  const send: Send = ({ request, response, reset }, answered, path = request.url) => {
     const target = new URL(targetUrl);
     const headers = { ...request.headers, host: target.host };
     const call = (secure ? httpsRequest : httpRequest)(
-      { protocol: target.protocol, host: target.hostname, port: target.port, path: request.url, method: request.method, headers, agent },
+      { protocol: target.protocol, host: target.hostname, port: target.port, path, method: request.method, headers, agent },
       answered,
     );
     call.on('error', reset);
@@ -168,6 +170,8 @@ async function act(fault: Fault | undefined, exchange: Exchange, send: Send): Pr
       return send(exchange, (answer) => answer.resume().on('end', reset));
     case 'cut':
       return send(exchange, (answer) => passThenCut(answer, exchange, fault.afterBytes));
+    case 'instead':
+      return send(exchange, (answer) => pass(answer, exchange), fault.path);
     case 'delay':
       await sleep(fault.ms);
       return send(exchange, (answer) => pass(answer, exchange));

@@ -11,6 +11,8 @@ export interface InProcessHubOptions {
   readonly settleMs?: number;
   readonly taskQueue?: string;
   readonly parts?: 'hub' | 'controller' | 'worker';
+  /** Settings as the environment of a hub has them. The one of this process does not count. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface InProcessHub extends RunningHub {
@@ -20,14 +22,11 @@ export interface InProcessHub extends RunningHub {
 /** A hub in this process: quick to start, and its caches and counters can be looked at. Logs go to KMODFLOW_TEST_LOG (a level) on stdout; default nothing. */
 export async function startInProcessHub(options: InProcessHubOptions): Promise<InProcessHub> {
   const controller = new AbortController();
-  const config = loadConfig(
-    {},
-    {
-      temporalAddress: options.temporalAddress,
-      settleMs: options.settleMs ?? 300,
-      ...(options.taskQueue === undefined ? {} : { taskQueue: options.taskQueue }),
-    },
-  );
+  const config = loadConfig(options.env ?? {}, {
+    temporalAddress: options.temporalAddress,
+    settleMs: options.settleMs ?? 300,
+    ...(options.taskQueue === undefined ? {} : { taskQueue: options.taskQueue }),
+  });
   let ended: Promise<void> = Promise.resolve();
   const running = await new Promise<RunningHub>((resolve, reject) => {
     ended = runHub({

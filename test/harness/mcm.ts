@@ -15,6 +15,9 @@ export interface McmOptions {
   readonly moduleSpec?: Readonly<Record<string, unknown>>;
 }
 
+/** The kernel module that {@link anMcm} names: an image for it must hold this one. */
+export const MODULE = 'simple_kmod';
+
 /** An MCM as people write it: one regexp mapping for every kernel, images by tag on a plain-HTTP registry. */
 export const anMcm = (options: McmOptions) => ({
   apiVersion: 'hub.kmm.sigs.x-k8s.io/v1beta1',
@@ -28,7 +31,7 @@ export const anMcm = (options: McmOptions) => ({
       selector: { 'node-role.kubernetes.io/worker': '' },
       moduleLoader: {
         container: {
-          modprobe: { moduleName: 'simple_kmod' },
+          modprobe: { moduleName: MODULE },
           registryTLS: { insecure: true },
           kernelMappings: [{ regexp: '^.+$', containerImage: `${options.registryHost}/kmods/${options.name}:\${KERNEL_FULL_VERSION}` }],
           ...options.container,

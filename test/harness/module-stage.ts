@@ -6,7 +6,7 @@ import type { AuditEvent } from './audit.js';
 import { eventually } from './eventually.js';
 import { createFleet, type Fleet } from './fleet.js';
 import { startInProcessHub, type InProcessHub, type InProcessHubOptions } from './in-process-hub.js';
-import { anMcm, applyMcm, getMcm, worksOf, type McmOptions, type StoredMcm } from './mcm.js';
+import { anMcm, applyMcm, getMcm, MODULE, worksOf, type McmOptions, type StoredMcm } from './mcm.js';
 import type { PushedImage } from './oci-push.js';
 import { startStack, type Stack } from './stack.js';
 import { workflowBundle } from './workflow-bundle.js';
@@ -86,7 +86,13 @@ export async function startStage(): Promise<Stage> {
     async push(module, kernels, label) {
       const pushed = await Promise.all(
         kernels.map(async (kernel) => {
-          const image = { repository: `kmods/${module}`, tag: kernel, kernels: [kernel], ...(label === undefined ? {} : { label }) };
+          const image = {
+            repository: `kmods/${module}`,
+            tag: kernel,
+            kernels: [kernel],
+            modules: [MODULE],
+            ...(label === undefined ? {} : { label }),
+          };
           return [kernel, await registry.pushImage(image)] as const;
         }),
       );

@@ -4,7 +4,7 @@ import type { AuditEvent } from './audit.js';
 import { eventually } from './eventually.js';
 import type { FleetCluster } from './fleet.js';
 import { follow } from './follow.js';
-import { anMcm, getMcm, mappingsIn, worksOf, type StoredMcm } from './mcm.js';
+import { anMcm, getMcm, mappingsIn, MODULE, worksOf, type StoredMcm } from './mcm.js';
 import type { ProxiedRequest } from './fault-proxy.js';
 import type { Registry } from './registry.js';
 
@@ -16,7 +16,7 @@ const REPOSITORY = 'kmods/simple';
 /** One tiny image per kernel, under one repository that every module of a test may use. */
 export async function pushKmods(registry: Registry, kernels: readonly string[]): Promise<Digests> {
   const pushed = kernels.map(async (kernel) => {
-    const image = { repository: REPOSITORY, tag: kernel, kernels: [kernel], modules: ['simple_kmod'] };
+    const image = { repository: REPOSITORY, tag: kernel, kernels: [kernel], modules: [MODULE] };
     return [kernel, (await registry.pushImage(image)).digest] as const;
   });
   return Object.fromEntries(await Promise.all(pushed));
@@ -37,7 +37,7 @@ export const aModule = ({ name, registryHost, maxConcurrent, marker = 'one' }: M
     registryHost,
     ...(maxConcurrent === undefined ? {} : { rollout: { maxConcurrent } }),
     container: {
-      modprobe: { moduleName: 'simple_kmod', parameters: [`marker=${marker}`] },
+      modprobe: { moduleName: MODULE, parameters: [`marker=${marker}`] },
       kernelMappings: [{ regexp: '^.+$', containerImage: `${registryHost}/${REPOSITORY}:\${KERNEL_FULL_VERSION}` }],
     },
   });

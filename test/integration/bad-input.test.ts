@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { resources } from '../../src/kube/index.js';
 import { eventually } from '../harness/eventually.js';
-import { mappingsIn } from '../harness/mcm.js';
+import { mappingsIn, MODULE } from '../harness/mcm.js';
 import { conditionOf, contentVersionOf, exceptionsIn, moduleIn, startStage, type Stage } from '../harness/module-stage.js';
 
 const MINUTE = 60_000;
@@ -361,7 +361,7 @@ describe('a ManagedCluster that cannot be served', () => {
       await stage.fleet.startDetach('leaving-2');
       const status = await stage.until('leaving', 'one excluded', (s) => s.clusters?.excluded === 1);
       expect(exceptionsIn(status)).toEqual(['leaving-2 ClusterDeleting']);
-      await stage.apply('leaving', { container: { modprobe: { moduleName: 'simple_kmod', parameters: ['new=1'] } } });
+      await stage.apply('leaving', { container: { modprobe: { moduleName: MODULE, parameters: ['new=1'] } } });
       await stage.until(
         'leaving',
         'the change on the other cluster',

@@ -7,7 +7,7 @@ import { startAgents, type Agents } from '../harness/agent.js';
 import { eventually } from '../harness/eventually.js';
 import { createFleet } from '../harness/fleet.js';
 import { startInProcessHub, type InProcessHub } from '../harness/in-process-hub.js';
-import { anMcm, applyMcm, worksOf } from '../harness/mcm.js';
+import { anMcm, applyMcm, MODULE, worksOf } from '../harness/mcm.js';
 import { repositoryRoot } from '../harness/parts.js';
 import { startStack, type Stack } from '../harness/stack.js';
 import { workflowBundle } from '../harness/workflow-bundle.js';
@@ -27,8 +27,7 @@ beforeAll(async () => {
   // spoke-1 to spoke-5 are reachable, spoke-6 is not.
   await createFleet(stack.api, { clusters: 6, kernels: KERNELS, labels: { fleet: 'test' }, offline: 1 });
   for (const kernel of KERNELS) {
-    const files = { [`opt/lib/modules/${kernel}/simple_kmod.ko`]: kernel };
-    await stack.registry.pushImage({ repository: 'kmods/simple', tag: kernel, files });
+    await stack.registry.pushImage({ repository: 'kmods/simple', tag: kernel, kernels: [kernel], modules: [MODULE] });
   }
   agents = await startAgents(stack.api);
   hub = await startInProcessHub({

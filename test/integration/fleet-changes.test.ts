@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { resources, type KubernetesObject } from '../../src/kube/index.js';
 import { eventually } from '../harness/eventually.js';
 import { follow } from '../harness/follow.js';
-import { mappingsIn } from '../harness/mcm.js';
+import { mappingsIn, MODULE } from '../harness/mcm.js';
 import { conditionOf, contentVersionOf, deleteMcm, exceptionsIn, moduleIn, startStage, type Stage } from '../harness/module-stage.js';
 
 const MINUTE = 60_000;
@@ -25,7 +25,7 @@ const many = (prefix: string, n: number, kernel = A): Record<string, string[]> =
   Object.fromEntries(Array.from({ length: n }, (_, i) => [`${prefix}-${i + 1}`, [kernel]]));
 
 /** Another content with the same images. */
-const variant = (value: string) => ({ container: { modprobe: { moduleName: 'simple_kmod', parameters: [`v=${value}`] } } });
+const variant = (value: string) => ({ container: { modprobe: { moduleName: MODULE, parameters: [`v=${value}`] } } });
 
 /** A module with its clusters, loaded everywhere. */
 async function aLoadedModule(

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { resources } from '../../src/kube/index.js';
 import { eventually } from '../harness/eventually.js';
 import { startFaultProxy, type FaultProxy } from '../harness/fault-proxy.js';
-import { mappingsIn } from '../harness/mcm.js';
+import { mappingsIn, MODULE } from '../harness/mcm.js';
 import { conditionOf, contentVersionOf, exceptionsIn, moduleIn, startStage, type Stage } from '../harness/module-stage.js';
 import { REGISTRY_PASSWORD, REGISTRY_USER, startRegistry, type Registry } from '../harness/registry.js';
 import { OPERATOR_NAMESPACE } from '../harness/stack.js';
@@ -39,7 +39,7 @@ const requestsFor = (repository: string): number =>
     0,
   );
 
-const withParameter = (value: string) => ({ modprobe: { moduleName: 'simple_kmod', parameters: [value] } });
+const withParameter = (value: string) => ({ modprobe: { moduleName: MODULE, parameters: [value] } });
 
 describe('an image that cannot be had', () => {
   test.concurrent(
@@ -117,7 +117,7 @@ describe('a change whose image is not ready', () => {
       await stage.apply('keep');
       await stage.ready('keep', 3);
       const onlyB = contentVersionOf(await stage.work('keep', 'keep-2'));
-      await stage.stack.registry.pushImage({ repository: 'kmods/keep-next', tag: A, kernels: [A], label: 'next' });
+      await stage.stack.registry.pushImage({ repository: 'kmods/keep-next', tag: A, kernels: [A], modules: [MODULE], label: 'next' });
       const next = (kernel: string): string => `${stage.stack.registry.host}/kmods/keep-next:${kernel}`;
       const container = { ...withParameter('next=1'), kernelMappings: [{ regexp: '.', containerImage: next('${KERNEL_FULL_VERSION}') }] };
       await stage.apply('keep', { container });
@@ -134,7 +134,7 @@ describe('a change whose image is not ready', () => {
       expect(keptB).toBe(first[B]?.pinned);
       expect(contentVersionOf(await stage.work('keep', 'keep-2'))).toBe(onlyB);
       expect(moduleIn(await stage.work('keep', 'keep-2')).spec.moduleLoader?.container.kernelMappings).toHaveLength(1);
-      await stage.stack.registry.pushImage({ repository: 'kmods/keep-next', tag: B, kernels: [B] });
+      await stage.stack.registry.pushImage({ repository: 'kmods/keep-next', tag: B, kernels: [B], modules: [MODULE] });
       await stage.ask('keep', 'retry');
       await stage.ready('keep', 3);
       expect(mappingsIn(await stage.work('keep', 'keep-3'))[B]).toMatch(/\/kmods\/keep-next@sha256:/);
@@ -161,7 +161,7 @@ describe('a registry that wants credentials', () => {
     'denies without a secret, with a missing one and with a wrong one, each with advice; the right one heals it',
     async () => {
       await stage.clusters('denied', { 'denied-1': [A] });
-      const { digest } = await locked.pushImage({ repository: 'kmods/denied', tag: A, kernels: [A] });
+      const { digest } = await locked.pushImage({ repository: 'kmods/denied', tag: A, kernels: [A], modules: [MODULE] });
       await stage.apply('denied', options('denied'));
       const none = await stage.until('denied', 'a denial', (s) => imagesIn(s)[0] === `${A} Failed RegistryDenied`);
       expect(none.images?.[0]?.message).toContain(`Add an entry for ${locked.host} to the Secret that imageRepoSecret names`);
@@ -202,7 +202,7 @@ describe('a registry that wants credentials', () => {
     'takes a legacy .dockercfg as well',
     async () => {
       await stage.clusters('legacy', { 'legacy-1': [A] });
-      await locked.pushImage({ repository: 'kmods/legacy', tag: A, kernels: [A] });
+      await locked.pushImage({ repository: 'kmods/legacy', tag: A, kernels: [A], modules: [MODULE] });
       await secret('legacy-pull', 'kubernetes.io/dockercfg', '.dockercfg', entry(REGISTRY_PASSWORD));
       await stage.apply('legacy', options('legacy', 'legacy-pull'));
       await stage.ready('legacy', 1);
@@ -226,7 +226,7 @@ describe('a registry that is not there', () => {
       expect(exceptionsIn(status)).toEqual(['stopped-1 RegistryUnavailable']);
       const back = await startRegistry({ port });
       try {
-        await back.pushImage({ repository: 'kmods/stopped', tag: A, kernels: [A] });
+        await back.pushImage({ repository: 'kmods/stopped', tag: A, kernels: [A], modules: [MODULE] });
         await stage.ask('stopped', 'retry');
         await stage.ready('stopped', 1);
       } finally {
@@ -276,7 +276,12 @@ describe('requests to the registry', () => {
     'kernels and clusters that share one image cost one request, and a look without news costs none',
     async () => {
       await stage.clusters('shared', { 'shared-1': [A], 'shared-2': [B], 'shared-3': [A, B], 'shared-4': [A] });
-      const { digest } = await stage.stack.registry.pushImage({ repository: 'kmods/shared', tag: 'v1', kernels: [A, B] });
+      const { digest } = await stage.stack.registry.pushImage({
+        repository: 'kmods/shared',
+        tag: 'v1',
+        kernels: [A, B],
+        modules: [MODULE],
+      });
       await stage.apply('shared', {
         container: { kernelMappings: [{ regexp: '.', containerImage: `${stage.stack.registry.host}/kmods/shared:v1` }] },
       });
@@ -298,17 +303,24 @@ describe('requests to the registry', () => {
     async () => {
       await stage.clusters('index', { 'index-1': [A], 'index-2': [B] });
       const { registry } = stage.stack;
-      const amd64 = await registry.pushImage({ repository: 'kmods/index', tag: 'amd64', kernels: [A] });
-      const arm64 = await registry.pushImage({ repository: 'kmods/index', tag: 'arm64', kernels: [A], architecture: 'arm64' });
+      const amd64 = await registry.pushImage({ repository: 'kmods/index', tag: 'amd64', kernels: [A], modules: [MODULE] });
+      const arm64 = await registry.pushImage({
+        repository: 'kmods/index',
+        tag: 'arm64',
+        kernels: [A],
+        modules: [MODULE],
+        architecture: 'arm64',
+      });
+      const other = await registry.pushImage({ repository: 'kmods/index', tag: 'other', kernels: [B], modules: [MODULE] });
       const index = await registry.pushIndex({ repository: 'kmods/index', tag: 'v1', images: [amd64, arm64] });
       const kernelMappings = [
         { literal: A, containerImage: index.reference },
-        { literal: B, containerImage: amd64.pinned },
+        { literal: B, containerImage: other.pinned },
       ];
       await stage.apply('index', { container: { kernelMappings } });
       await stage.ready('index', 2);
       expect(mappingsIn(await stage.work('index', 'index-1'))).toEqual({ [A]: index.pinned });
-      expect(mappingsIn(await stage.work('index', 'index-2'))).toEqual({ [B]: amd64.pinned });
+      expect(mappingsIn(await stage.work('index', 'index-2'))).toEqual({ [B]: other.pinned });
     },
     MINUTE,
   );
@@ -324,7 +336,9 @@ describe('what is pinned', () => {
       const { currentRevision = '' } = await stage.ready('pins', 1);
       const revision = await stage.api.get(resources.controllerRevisions, currentRevision, OPERATOR_NAMESPACE);
       const pins = JSON.parse(revision.metadata.annotations?.['kmodflow.io/pins'] ?? '{}') as Record<string, unknown>;
-      expect(pins).toEqual({ [A]: { image: `${stage.stack.registry.host}/kmods/pins:${A}`, digest: first[A]?.digest } });
+      const modules = [{ kernel: A, name: MODULE, sizeBytes: expect.any(Number), vermagic: expect.stringMatching(`^${A} `) }];
+      const image = `${stage.stack.registry.host}/kmods/pins:${A}`;
+      expect(pins).toEqual({ [A]: { image, digest: first[A]?.digest, origin: 'Foreign', modules } });
 
       await stage.apply('pins', { container: withParameter('x=1') });
       await stage.until('pins', 'the second revision', (s) => s.phase === 'Ready' && s.currentRevision !== currentRevision);

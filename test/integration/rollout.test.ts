@@ -4,7 +4,7 @@ import { startAgents, type Agents } from '../harness/agent.js';
 import { eventually } from '../harness/eventually.js';
 import { createFleet, type Fleet } from '../harness/fleet.js';
 import { startInProcessHub, type InProcessHub } from '../harness/in-process-hub.js';
-import { anMcm, applyMcm, getMcm, mappingsIn, worksOf } from '../harness/mcm.js';
+import { anMcm, applyMcm, getMcm, mappingsIn, MODULE, worksOf } from '../harness/mcm.js';
 import { startStack, type Stack } from '../harness/stack.js';
 import { workflowBundle } from '../harness/workflow-bundle.js';
 
@@ -25,7 +25,8 @@ beforeAll(async () => {
     const { digest } = await stack.registry.pushImage({
       repository: 'kmods/simple',
       tag: kernel,
-      files: { [`opt/lib/modules/${kernel}/simple_kmod.ko`]: `module for ${kernel}` },
+      kernels: [kernel],
+      modules: [MODULE],
     });
     digests[kernel] = digest;
   }

@@ -342,6 +342,19 @@ test('a Job that runs already is followed and not started again', async () => {
   });
 });
 
+test('a retry right after a failure begins a new Job, also while the failed one still stands as running', async () => {
+  await stage.perform(async ({ builds, key, ask, image, requester, until }) => {
+    builds.outcome = (input) => builds.fail(input);
+    await ask({ by: await requester('one'), need: aNeed(key) });
+    await until('the failure', (s) => s.state === 'Waiting' && s.attempt === 1);
+    builds.standing = { attempts: 1, running: 1 };
+    builds.outcome = (input) => builds.succeed(input);
+    await image().executeUpdate('retry', { args: [{ by: 'Ann' }] });
+    await image().result();
+    expect(builds.jobs.map((j) => j.attempt)).toEqual([1, 2]);
+  });
+});
+
 test('Jobs of a run that nobody remembers are counted', async () => {
   await stage.perform(async ({ builds, key, ask, image, requester }) => {
     builds.standing = { attempts: 4 };

@@ -27,7 +27,6 @@ const MOST_KERNELS = 50;
 /** Debian's flavours of one kernel. */
 const REAL_KERNELS = 3;
 const MINUTE = 60_000;
-const TIME_LIMIT_MS = { shipping: 5 * MINUTE, building: 15 * MINUTE } as const;
 
 /** Reads the arguments after the program's name. Bad ones end with code 2, a sentence and the usage; `--help` ends with code 0. */
 export function parseDemoArguments(args: readonly string[]): Parsed {
@@ -65,7 +64,11 @@ const demoCommand = (): Command =>
     .option('--once', 'end when the rollout is complete: code 0; otherwise code 1 and the reason')
     .option('--fast', 'the spokes answer at once instead of at a pace that one can watch')
     .option('--build', 'build and sign a real module for three real kernels, and load it in virtual machines; needs root')
-    .option('--timeout <duration>', 'how long the rollout may take, for instance 90s or 10m (default: 5m, with --build 15m)', duration)
+    .option(
+      '--timeout <duration>',
+      'how long the rollout may take, for instance 90s or 10m (default: 5m; 15m where images are built)',
+      duration,
+    )
     .allowExcessArguments(false);
 
 function wholeNumber(least: number, most: number): (text: string) => number {
@@ -94,9 +97,11 @@ interface Given {
   readonly timeout?: number;
 }
 
+const usualLimitMs = (build: boolean): number => (build ? 15 : 5) * MINUTE;
+
 /** Fills in what was not given, and checks that somebody is left to roll out to. */
 function fleetOf(command: Command): DemoOptions {
-  const { clusters, once = false, fast = false, build = false, timeout, ...given } = command.opts<Given>();
+  const { clusters, once = false, fast = false, build = false, timeout = usualLimitMs(build), ...given } = command.opts<Given>();
   const offline = given.offline ?? Math.min(2, Math.floor(clusters / 4));
   const withoutClaim = given.withoutClaim ?? (clusters >= 4 && offline < clusters - 1 ? 1 : 0);
   const reachable = clusters - offline - withoutClaim;
@@ -109,8 +114,7 @@ function fleetOf(command: Command): DemoOptions {
     command.error(`error: ${reachable} reachable clusters cannot run ${kernels} different kernels. Lower --kernels or raise --clusters.`);
   if (build && kernels > REAL_KERNELS)
     command.error(`error: --build knows ${REAL_KERNELS} real kernels, not ${kernels}. Lower --kernels, or leave --build out.`);
-  const timeLimitMs = timeout ?? (build ? TIME_LIMIT_MS.building : TIME_LIMIT_MS.shipping);
-  return { clusters, kernels, offline, withoutClaim, once, fast, build, timeLimitMs };
+  return { clusters, kernels, offline, withoutClaim, once, fast, build, timeLimitMs: timeout };
 }
 
 /** Clusters on which the rollout can succeed: those that answer and say which kernel they run. */

@@ -7,10 +7,12 @@ export interface Snapshot {
   readonly expected: number;
   /** Undefined: the hub has not looked at the object yet. */
   readonly status: ManagedClusterModuleStatus | undefined;
+  /** Reachable clusters whose image is still being made. The status counts them as excluded; the demo tells of their images instead. */
+  readonly awaitingImage?: number | undefined;
 }
 
 type Row = readonly [word: string, read: (counts: Counts) => number];
-type Counts = Required<ClusterCounts>;
+type Counts = Required<ClusterCounts> & { readonly awaitingImage: number };
 
 /** `published` in the status counts everything that came after too; here each cluster counts once, where it stands. */
 const onlyPublished = (c: Counts): number => Math.max(0, c.published - c.applied - c.loading - c.loaded - c.noNodes - c.failed);
@@ -26,6 +28,7 @@ const PATH: readonly Row[] = [
 
 /** Beside the way; shown when there are any. */
 const BESIDE: readonly Row[] = [
+  ['without an image', (c) => c.awaitingImage],
   ['no matching nodes', (c) => c.noNodes],
   ['failed', (c) => c.failed],
   ['tried again', (c) => c.repairing],
@@ -47,9 +50,17 @@ const NONE: Counts = {
   repairing: 0,
   excluded: 0,
   pending: 0,
+  awaitingImage: 0,
 };
 
-const countsOf = ({ status }: Snapshot): Counts => ({ ...NONE, ...status?.clusters });
+function countsOf({ status, awaitingImage: awaited = 0 }: Snapshot): Counts {
+  const counts = { ...NONE, ...status?.clusters };
+  const awaitingImage = Math.min(awaited, counts.excluded);
+  return { ...counts, awaitingImage, excluded: counts.excluded - awaitingImage };
+}
+
+const exceptionsOf = ({ status, awaitingImage }: Snapshot): readonly StatusException[] =>
+  (status?.exceptions ?? []).filter(({ reason }) => awaitingImage === undefined || reason !== 'ImageMissing');
 
 const NOT_SEEN = 'The hub has not looked at the module yet.';
 const NOTABLE = 6;
@@ -64,7 +75,7 @@ export function progressBlock(snapshot: Snapshot, columns: number): string[] {
   const lines = [
     `${bar(counts.loaded, snapshot.expected, barWidth)}  ${loadedText(snapshot)}, ${secondsText(snapshot.elapsedMs)}`,
     ...rows.map(([word, read]) => countLine(word, read(counts), counts.selected, barWidth)),
-    ...notableLines(snapshot.status?.exceptions ?? []),
+    ...notableLines(exceptionsOf(snapshot)),
   ];
   return lines.map((line) => clip(`  ${line}`, width));
 }
@@ -126,7 +137,7 @@ export class ChangeLog {
     const snapshot = this.#waiting;
     if (snapshot === undefined) return [];
     const text = progressLine(snapshot);
-    const notable = notableLines(snapshot.status?.exceptions ?? []).filter((line) => !this.#notable.has(line));
+    const notable = notableLines(exceptionsOf(snapshot)).filter((line) => !this.#notable.has(line));
     if (text === this.#told && notable.length === 0) return [];
     this.#told = text;
     this.#toldAtMs = snapshot.elapsedMs;

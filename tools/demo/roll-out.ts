@@ -1,8 +1,11 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ManagedClusterModuleStatus } from '../../src/api/index.js';
 import { loadKubeConfig, createHubApi, resources } from '../../src/kube/index.js';
+import type { FleetCluster } from '../../test/harness/fleet.js';
 import { getMcm, worksOf } from '../../test/harness/mcm.js';
 import type { Stack } from '../../test/harness/stack.js';
+import type { BuildWatch } from './build/watch.js';
 import type { AdaptedExample } from './example.js';
 import { mustRun, type Hub } from './hub.js';
 import { reachableOf } from './options.js';
@@ -10,7 +13,7 @@ import type { SimulatedFleet } from './parts.js';
 import type { Snapshot } from './progress.js';
 import { wrongOnSpoke } from './spoke-check.js';
 import { DemoFailure, type Demo } from './steps.js';
-import { complete } from './texts.js';
+import { complete, registryFacts } from './texts.js';
 import { verdictOn, whatIsMissing } from './verdict.js';
 
 const LOOK_EVERY_MS = 400;
@@ -20,8 +23,10 @@ export interface Scene {
   readonly simulated: SimulatedFleet;
   readonly hub: Hub;
   readonly example: AdaptedExample;
-  /** Image by digest for each kernel. */
-  readonly pinned: ReadonlyMap<string, string>;
+  /** Image by digest for each kernel whose image is in the registry, as the registry itself says. */
+  readonly pinned: () => Promise<ReadonlyMap<string, string>>;
+  /** How images come about that the hub makes; undefined: the demo has pushed them. */
+  readonly builds?: BuildWatch | undefined;
 }
 
 /** Applies the module, shows the rollout until it is complete, and asks the spokes whether it is true. @throws DemoFailure with what is missing. */
@@ -30,18 +35,18 @@ export async function rollOut(demo: Demo, scene: Scene): Promise<void> {
   const generation = await apply(scene);
   await follow(demo, scene, generation, startedMs);
   demo.screen.settle();
-  const wrong = problemsOnSpokes(scene);
+  const pinned = await scene.pinned();
+  const wrong = problemsOnSpokes(scene, pinned);
   if (wrong.length > 0)
     throw new DemoFailure(`The hub says that the rollout is complete, but it is not true on the spokes:\n${wrong.join('\n')}`);
-  demo.screen.say(
-    complete(demo.options, {
-      seconds: (performance.now() - startedMs) / 1000,
-      works: (await worksOf(scene.stack.api, scene.example.name)).size,
-      manifestRequests: scene.stack.registry.requests().manifestTotal,
-      images: scene.pinned.size,
-    }),
-  );
+  const works = (await worksOf(scene.stack.api, scene.example.name)).size;
+  const seconds = (performance.now() - startedMs) / 1000;
+  const facts = await (scene.builds === undefined ? shippingFacts(scene, works, pinned.size) : scene.builds.facts(works, pinned.size));
+  demo.screen.say(complete(demo.options, seconds, facts));
 }
+
+const shippingFacts = ({ stack }: Scene, works: number, images: number): string =>
+  registryFacts({ works, images, manifestRequests: stack.registry.requests().manifestTotal });
 
 /** As `kubectl apply --server-side` does, so that people may go on with kubectl. @returns The generation of the object. */
 async function apply({ stack, example }: Scene): Promise<number> {
@@ -58,34 +63,45 @@ async function follow({ options, screen, signal }: Demo, scene: Scene, generatio
   const { stack, example, hub } = scene;
   for (;;) {
     const { status } = await getMcm(stack.api, example.name);
-    const snapshot: Snapshot = { elapsedMs: performance.now() - startedMs, expected: reachableOf(options), status };
+    const snapshot: Snapshot = {
+      elapsedMs: performance.now() - startedMs,
+      expected: reachableOf(options),
+      status,
+      awaitingImage: awaitingImage(scene, status),
+    };
+    for (const line of scene.builds?.news(snapshot) ?? []) screen.note(line);
     screen.show(snapshot);
     const verdict = verdictOn(snapshot, generation);
     if (verdict.kind === 'done') return;
     mustRun(hub);
+    const hopeless = scene.builds?.hopeless(snapshot);
+    if (hopeless !== undefined) throw new DemoFailure(hopeless);
     if (verdict.kind === 'failed') throw new DemoFailure(`${verdict.why}\n${hub.explain()}`);
     if (snapshot.elapsedMs > options.timeLimitMs) {
-      const missing = whatIsMissing(snapshot, notLoaded(scene), options.timeLimitMs);
+      const missing = whatIsMissing(snapshot, notLoaded(scene, await scene.pinned()), options.timeLimitMs);
       throw new DemoFailure(`${missing}\n${hub.explain()}`);
     }
     await sleep(LOOK_EVERY_MS, undefined, { signal });
   }
 }
 
-const reachableSpokes = ({ simulated }: Scene): SimulatedFleet['fleet']['clusters'] =>
+const reachableSpokes = ({ simulated }: Scene): readonly FleetCluster[] =>
   simulated.fleet.clusters.filter(({ offline, kernels }) => !offline && kernels !== undefined);
 
-const expectedOf = ({ example, pinned }: Scene): { module: string; pinned: ReadonlyMap<string, string> } => ({
-  module: example.name,
-  pinned,
-});
+/** Undefined where nothing is built. */
+function awaitingImage(scene: Scene, status: ManagedClusterModuleStatus | undefined): number | undefined {
+  if (scene.builds === undefined) return undefined;
+  const pinned = new Set((status?.images ?? []).filter(({ state }) => state === 'Pinned').map(({ kernel }) => kernel));
+  return reachableSpokes(scene).filter(({ kernels = [] }) => !kernels.some((kernel) => pinned.has(kernel))).length;
+}
 
-const problemsOnSpokes = (scene: Scene): string[] =>
-  reachableSpokes(scene).flatMap(
-    (cluster) => wrongOnSpoke(cluster, scene.simulated.agents.spoke(cluster.name).modules, expectedOf(scene)) ?? [],
-  );
+const wrongOn = ({ simulated, example }: Scene, pinned: ReadonlyMap<string, string>, cluster: FleetCluster): string | undefined =>
+  wrongOnSpoke(cluster, simulated.agents.spoke(cluster.name).modules, { module: example.name, pinned });
 
-const notLoaded = (scene: Scene): string[] =>
+const problemsOnSpokes = (scene: Scene, pinned: ReadonlyMap<string, string>): string[] =>
+  reachableSpokes(scene).flatMap((cluster) => wrongOn(scene, pinned, cluster) ?? []);
+
+const notLoaded = (scene: Scene, pinned: ReadonlyMap<string, string>): string[] =>
   reachableSpokes(scene)
-    .filter((cluster) => wrongOnSpoke(cluster, scene.simulated.agents.spoke(cluster.name).modules, expectedOf(scene)) !== undefined)
+    .filter((cluster) => wrongOn(scene, pinned, cluster) !== undefined)
     .map(({ name }) => name);

@@ -1,8 +1,16 @@
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { debianKernels } from '../../test/harness/kernels.js';
 import { repositoryRoot } from '../../test/harness/parts.js';
-import { OPERATOR_NAMESPACE } from '../../test/harness/stack.js';
+import type { Stack } from '../../test/harness/stack.js';
+import { accessTo } from './access.js';
+import { imagesPage } from './build/images-page.js';
+import { loadEverywhere, storedDigests } from './build/load.js';
+import { mustBuildHere, thisMachine } from './build/requirements.js';
+import { BUILD_HUB_ENV, setBuildStage } from './build/stage.js';
+import * as buildTexts from './build/texts.js';
+import { watchBuilds } from './build/watch.js';
 import { adaptExample, type AdaptedExample } from './example.js';
 import { startHub } from './hub.js';
 import { kernelNames } from './kernels.js';
@@ -15,6 +23,7 @@ import * as texts from './texts.js';
 import { openWorkspace, type Workspace } from './workspace.js';
 
 const EXAMPLE = 'examples/simple-kmod.yaml';
+const BUILT_EXAMPLE = 'tools/demo/sample-kmod.yaml';
 const HUB_CHECK_MS = 1_000;
 
 /**
@@ -22,16 +31,22 @@ const HUB_CHECK_MS = 1_000;
  * @throws DemoFailure; the error of a part that did not start, with the last lines of its log; the reason of `signal` when that aborts before the rollout is complete.
  */
 export async function runDemo(options: DemoOptions, screen: Screen, signal: AbortSignal): Promise<void> {
+  if (options.build) mustBuildHere(thisMachine);
   const cleanup = new Cleanup();
-  const demo: Demo = { options, kernels: kernelNames(options.kernels), screen, signal, cleanup };
+  const demo: Demo = { options, kernels: kernelsOf(options), screen, signal, cleanup };
   try {
     // Claimed first: a second demo of this clone must not get further.
     const workspace = options.once ? undefined : openWorkspace();
     if (workspace !== undefined) cleanup.add(() => workspace.remove());
     const scene = await setTheScene(demo);
-    screen.say(texts.applying(EXAMPLE, scene.example));
+    screen.say(texts.applying(exampleOf(options), scene.example));
+    if (options.build) screen.say(buildTexts.building(demo.kernels.length));
     screen.say(texts.rolling(options));
     await rollOut(demo, scene);
+    if (options.build) {
+      await loadEverywhere(demo, scene.example);
+      screen.say(await imagesPage(scene));
+    }
     if (workspace === undefined) return;
     offerNextSteps(demo, scene, workspace);
     await stayUp(demo, scene);
@@ -41,27 +56,57 @@ export async function runDemo(options: DemoOptions, screen: Screen, signal: Abor
   }
 }
 
-async function setTheScene(demo: Demo): Promise<Scene> {
+const exampleOf = ({ build }: DemoOptions): string => (build ? BUILT_EXAMPLE : EXAMPLE);
+const kernelsOf = ({ build, kernels }: DemoOptions): string[] =>
+  build
+    ? debianKernels()
+        .map(({ release }) => release)
+        .slice(0, kernels)
+    : kernelNames(kernels);
+
+async function setTheScene(demo: Demo): Promise<RunningScene> {
   const { options, kernels, screen } = demo;
   screen.say(texts.opening(options));
-  const stack = await step(demo, texts.startingParts, startParts, (parts) => parts.stop());
-  const example = adaptExample(readFileSync(join(repositoryRoot, EXAMPLE), 'utf8'), stack.registry.host);
+  const stack = await step(
+    demo,
+    texts.startingParts(options),
+    () => startParts(options),
+    (parts) => parts.stop(),
+  );
+  const example = adaptExample(readFileSync(join(repositoryRoot, exampleOf(options)), 'utf8'), stack.registry.host);
   const simulated = await step(
     demo,
     texts.makingFleet(options),
     () => startFleet(stack.api, options, kernels, example.selector),
     (fleet) => fleet.stop(),
   );
-  const pinned = await step(demo, texts.pushingImages(kernels.map((kernel) => imageName(example, kernel))), () =>
-    pushImages(example, kernels, stack.registry),
-  );
+  const images = options.build ? await stageBuilds(demo, stack, example) : await stageImages(demo, stack, example);
   const hub = await step(
     demo,
     texts.startingHub,
-    () => startHub(stack),
+    () => startHub(stack, options.build ? BUILD_HUB_ENV : {}),
     (started) => started.stop(),
   );
-  return { stack, simulated, hub, example, pinned };
+  return { stack, simulated, hub, example, ...images };
+}
+
+/** A scene with what it takes to offer the next steps. */
+interface RunningScene extends Scene {
+  /** Undefined where nothing is built. */
+  readonly dockerfile?: string | undefined;
+}
+
+type Images = Pick<RunningScene, 'pinned' | 'builds' | 'dockerfile'>;
+
+async function stageImages(demo: Demo, { registry }: Stack, example: AdaptedExample): Promise<Images> {
+  const names = demo.kernels.map((kernel) => imageName(example, kernel));
+  const pinned = await step(demo, texts.pushingImages(names), () => pushImages(example, demo.kernels, registry));
+  return { pinned: () => Promise.resolve(pinned) };
+}
+
+async function stageBuilds(demo: Demo, stack: Stack, example: AdaptedExample): Promise<Images> {
+  const { dockerfile, kubelet } = await setBuildStage(demo, stack);
+  return { dockerfile, builds: watchBuilds(stack, kubelet, example), pinned: () => storedDigests(example, demo.kernels) };
 }
 
 function imageName({ imageFor }: AdaptedExample, kernel: string): string {
@@ -73,7 +118,7 @@ function imageName({ imageFor }: AdaptedExample, kernel: string): string {
 async function pushImages(
   { imageFor, moduleName }: AdaptedExample,
   kernels: readonly string[],
-  registry: Scene['stack']['registry'],
+  registry: Stack['registry'],
 ): Promise<ReadonlyMap<string, string>> {
   const pinned = new Map<string, string>();
   for (const kernel of kernels) {
@@ -84,13 +129,9 @@ async function pushImages(
   return pinned;
 }
 
-function offerNextSteps({ screen, kernels }: Demo, { stack, example, hub, simulated }: Scene, workspace: Workspace): void {
-  const envPath = workspace.writeAccess({
-    kubeconfigPath: stack.control.kubeconfigPath,
-    temporalAddress: stack.temporal.address,
-    operatorNamespace: OPERATOR_NAMESPACE,
-    settle: texts.SETTLE,
-  });
+function offerNextSteps({ screen, kernels, options }: Demo, scene: RunningScene, workspace: Workspace): void {
+  const { stack, example, hub, simulated, dockerfile, builds } = scene;
+  const envPath = workspace.writeAccess({ ...accessTo(stack), build: options.build });
   const manifestPath = workspace.writeFile(`${example.name}.yaml`, example.yaml);
   const { clusters } = simulated.fleet;
   screen.say(
@@ -105,6 +146,14 @@ function offerNextSteps({ screen, kernels }: Demo, { stack, example, hub, simula
       otherKernel: kernels[1],
       unknownKernel: '6.12.1-custom',
       hasKubectl: isOnPath('kubectl'),
+      built:
+        dockerfile === undefined
+          ? undefined
+          : {
+              kernel: kernels[0] ?? '',
+              dockerfilePath: workspace.writeFile('Dockerfile', dockerfile),
+              workflows: builds?.workflows() ?? [],
+            },
     }),
   );
 }

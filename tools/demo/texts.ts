@@ -1,17 +1,20 @@
 import { count } from '../../src/domain/wording.js';
+import * as buildTexts from './build/texts.js';
 import type { AdaptedExample } from './example.js';
 import { reachableOf, type DemoOptions } from './options.js';
 
 /** How long the loading must hold on a spoke before it counts as proven. */
 export const SETTLE = '3s';
 
-export const opening = ({ clusters, kernels }: DemoOptions): string =>
-  `This demo runs a hub, ${count(clusters, 'simulated spoke cluster')} with ${count(kernels, 'kernel')} and one rollout, all on this machine and on loopback ports.
-Ctrl-C stops everything at any time.
-`;
+export const opening = ({ clusters, kernels, build }: DemoOptions): string =>
+  [
+    `This demo runs a hub, ${count(clusters, 'simulated spoke cluster')} with ${count(kernels, 'kernel')} and one rollout, all on this machine and on loopback ports.`,
+    ...(build ? [buildTexts.opening] : []),
+    'Ctrl-C stops everything at any time.\n',
+  ].join('\n');
 
-export const startingParts = `Starting what a hub needs around it (about 10 seconds):
-  a Kubernetes API server with its etcd, which holds what is wanted and what is deployed,
+export const startingParts = ({ build }: DemoOptions): string => `Starting what a hub needs around it (about 10 seconds):
+  a Kubernetes API server with its etcd${build ? ' and its controller manager' : ''}, which holds what is wanted and what is deployed,
   a Temporal server, which holds how far each rollout is, so that it survives a crash of the hub,
   an OCI registry for the kernel module images.`;
 
@@ -60,22 +63,25 @@ The rollout. Each cluster passes these states:
   applied    the agent on the spoke has taken it
   loading    its nodes are loading the module, or have, for less than ${SETTLE.replace('s', ' seconds')}
   loaded     proven: the spoke reports exactly this content on every node, and it has held for ${SETTLE.replace('s', ' seconds')}
-${options.fast ? 'The spokes answer at once.' : 'This takes about 15 seconds, more with a large fleet.'}
+${options.fast ? 'The spokes answer at once.' : `This takes about 15 seconds${options.build ? ' after the image is there' : ''}, more with a large fleet.`}
 `;
 
-export interface Facts {
-  readonly seconds: number;
+export interface RegistryFacts {
   readonly works: number;
   readonly manifestRequests: number;
   readonly images: number;
 }
 
-export const complete = (options: DemoOptions, { seconds, works, manifestRequests, images }: Facts): string => {
+export const registryFacts = ({ works, manifestRequests, images }: RegistryFacts): string =>
+  `There are ${count(works, 'ManifestWork')}, and the hub asked the registry ${manifestRequests === images ? `${count(images, 'time')}, once per image` : `${manifestRequests} times for ${images} images`}.`;
+
+/** @param facts What it took, in sentences. */
+export const complete = (options: DemoOptions, seconds: number, facts: string): string => {
   const { offline, withoutClaim } = options;
   const lines = [
     `\nThe rollout is complete: ${count(reachableOf(options), 'reachable cluster')} ${reachableOf(options) === 1 ? 'has' : 'have'} loaded the module, ${seconds.toFixed(1)} seconds after it was applied.`,
     `The simulated spokes were asked themselves, too: each runs the image of its own kernel, by digest.`,
-    `There are ${count(works, 'ManifestWork')}, and the hub asked the registry ${manifestRequests === images ? `${count(images, 'time')}, once per image` : `${manifestRequests} times for ${images} images`}.`,
+    facts,
   ];
   if (offline > 0) lines.push(`Offline clusters (${offline}) do not count against a rollout: each catches up when it returns.`);
   if (withoutClaim > 0)
@@ -95,15 +101,25 @@ export interface NextSteps {
   readonly otherKernel: string | undefined;
   readonly unknownKernel: string;
   readonly hasKubectl: boolean;
+  /** Where the images are built: what a person may do about them. */
+  readonly built?: BuiltSteps | undefined;
+}
+
+export interface BuiltSteps {
+  /** A kernel whose image was built here. */
+  readonly kernel: string;
+  readonly dockerfilePath: string;
+  /** Ids of the workflows that made the images. */
+  readonly workflows: readonly string[];
 }
 
 type Command = readonly [command: string, what: string];
 
-export const workflowUrl = (uiUrl: string, module: string): string =>
-  `${uiUrl}/namespaces/default/workflows/${encodeURIComponent(`mcm/${module}`)}`;
+const pageUrl = (uiUrl: string, workflowId: string): string => `${uiUrl}/namespaces/default/workflows/${encodeURIComponent(workflowId)}`;
+export const workflowUrl = (uiUrl: string, module: string): string => pageUrl(uiUrl, `mcm/${module}`);
 
 export function nextSteps(steps: NextSteps): string {
-  const { uiUrl, module, envPath } = steps;
+  const { uiUrl, module, envPath, built } = steps;
   const [look, change] = [lookingCommands(steps), changingCommands(steps)];
   const width = Math.max(...[...look, ...change].map(([command]) => command.length));
   const listed = (commands: readonly Command[]): string[] => commands.map(([command, what]) => `  ${command.padEnd(width)}  # ${what}`);
@@ -113,6 +129,8 @@ export function nextSteps(steps: NextSteps): string {
       : [
           '\nThe Temporal UI shows the module as a workflow. Its tab "User Metadata" tells what is deployed, what is stuck and what to do:',
           `  ${workflowUrl(uiUrl, module)}`,
+          ...(built === undefined ? [] : ['Each image has a workflow of its own, with every attempt at it:']),
+          ...(built?.workflows ?? []).map((id) => `  ${pageUrl(uiUrl, id)}`),
         ]),
     `\nTo look around, in another terminal and in this folder, first type: source ${envPath}`,
     ...listed(look),
@@ -122,22 +140,46 @@ export function nextSteps(steps: NextSteps): string {
   ].join('\n');
 }
 
-const lookingCommands = ({ module, manifestPath, hasKubectl }: NextSteps): Command[] => [
+const lookingCommands = ({ module, manifestPath, hasKubectl, built }: NextSteps): Command[] => [
   ['kmodflow status', 'all modules'],
   [`kmodflow status ${module}`, 'one of them: what is deployed, what is stuck, what to do'],
   [`kmodflow clusters ${module}`, 'a row per cluster'],
+  ...(built === undefined ? [] : lookingAtBuilds(module, built)),
   [`kmodflow history ${module}`, 'what was rolled out, and how it ended'],
   [`kmodflow plan -f ${manifestPath}`, 'what applying this file would change; edit it first'],
   ...(hasKubectl ? ([['kubectl get mcm', 'the same from the API server alone']] as const) : []),
 ];
 
-function changingCommands({ module, offline: [returning], spoke, otherKernel, unknownKernel, hubPid, hasKubectl }: NextSteps): Command[] {
+const lookingAtBuilds = (module: string, { kernel }: BuiltSteps): Command[] => [
+  [`kmodflow images ${module}`, 'how far each image is, and what is in it'],
+  [`kmodflow logs ${module} --kernel ${kernel}`, 'the log of a build, step by step'],
+];
+
+const NEW_VERSION = 's/SAMPLE_VERSION=1.0/SAMPLE_VERSION=1.1/';
+const changingBuilds = ({ dockerfilePath }: BuiltSteps): Command[] => [
+  [`sed -i ${NEW_VERSION} ${dockerfilePath}`, 'another version of the module: change the Dockerfile, then …'],
+  [`put-dockerfile ${dockerfilePath}`, '… put it on the hub: the images are built anew and roll out by themselves'],
+];
+
+function changingCommands(steps: NextSteps): Command[] {
+  const {
+    module,
+    offline: [returning],
+    spoke,
+    otherKernel,
+    unknownKernel,
+    hubPid,
+    hasKubectl,
+    built,
+  } = steps;
+  const noImage = built === undefined ? 'a kernel without an image' : 'a kernel without headers to build for: its build fails';
   return [
+    ...(built === undefined ? [] : changingBuilds(built)),
     ...(returning === undefined ? [] : ([[`spoke online ${returning}`, 'an offline spoke returns and catches up']] as const)),
     ...(otherKernel === undefined
       ? []
       : ([[`spoke kernel ${spoke} ${otherKernel}`, 'a spoke changes its kernel: one ManifestWork is written']] as const)),
-    [`spoke kernel ${spoke} ${unknownKernel}`, 'a kernel without an image: the status says so, nobody else is harmed'],
+    [`spoke kernel ${spoke} ${unknownKernel}`, `${noImage}; the status says so, nobody else is harmed`],
     [`kill -9 ${hubPid}`, 'the hub crashes; the demo starts another, which goes on where it was'],
     ...(hasKubectl ? ([[`kubectl delete mcm ${module}`, 'the module leaves every spoke']] as const) : []),
   ];

@@ -1,20 +1,17 @@
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { repositoryRoot } from '../../test/harness/parts.js';
+import { accessVariables, type Access } from './access.js';
 
-/** What the commands of another terminal need to find this demo. */
-export interface Access {
-  readonly kubeconfigPath: string;
-  readonly temporalAddress: string;
-  readonly operatorNamespace: string;
-  /** Go-like duration. The commands judge by the same settle time as the hub. */
-  readonly settle: string;
+export interface WorkspaceAccess extends Access {
+  /** Whether the module is built here, and so has a Dockerfile to change. */
+  readonly build: boolean;
 }
 
 /** The folder `.demo`: there while a demo is up, so that another terminal can talk to it. */
 export interface Workspace {
   /** Writes `env`, `kubeconfig` and the commands under `bin`. @returns The path of `env`, as one would type it at the top of the repository. */
-  readonly writeAccess: (access: Access) => string;
+  readonly writeAccess: (access: WorkspaceAccess) => string;
   /** @returns The path as one would type it at the top of the repository. */
   readonly writeFile: (name: string, text: string) => string;
   /** Takes it away, except for the logs in it. */
@@ -37,29 +34,25 @@ export function openWorkspace(): Workspace {
   mkdirSync(join(FOLDER, 'bin'), { recursive: true });
   writeFileSync(pidFile, `${process.pid}\n`);
   const inFolder = (name: string): string => join(FOLDER, name);
+  const written: string[] = [];
   return {
     writeFile(name, text) {
       writeFileSync(inFolder(name), text);
+      written.push(name);
       return relative(repositoryRoot, inFolder(name));
     },
     writeAccess(access) {
       const kubeconfig = inFolder('kubeconfig');
       copyFileSync(access.kubeconfigPath, kubeconfig); // keeps its mode: there is a token in it
-      const variables = {
-        KUBECONFIG: kubeconfig,
-        TEMPORAL_ADDRESS: access.temporalAddress,
-        TEMPORAL_NAMESPACE: 'default',
-        OPERATOR_NAMESPACE: access.operatorNamespace,
-        KMODFLOW_SETTLE: access.settle,
-      };
+      const variables = accessVariables({ ...access, kubeconfigPath: kubeconfig });
       writeFileSync(inFolder('env'), environment(variables, inFolder('bin')));
       writeCommand(inFolder('bin/kmodflow'), variables, 'dist/src/cli/main.js');
       writeCommand(inFolder('bin/spoke'), variables, 'dist/tools/demo-spoke.js');
-      writeCommand(inFolder('bin/put-dockerfile'), variables, 'dist/tools/demo/build/put-dockerfile.js');
+      if (access.build) writeCommand(inFolder('bin/put-dockerfile'), variables, 'dist/tools/demo/build/put-dockerfile.js');
       return relative(repositoryRoot, inFolder('env'));
     },
     remove() {
-      for (const name of ['pid', 'env', 'kubeconfig', 'bin']) rmSync(inFolder(name), { recursive: true, force: true });
+      for (const name of [...written, 'pid', 'env', 'kubeconfig', 'bin']) rmSync(inFolder(name), { recursive: true, force: true });
     },
   };
 }

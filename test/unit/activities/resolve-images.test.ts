@@ -124,6 +124,14 @@ describe('an image with an input that is missing', () => {
     expect(result).toEqual({ image: IMAGE, key: KEY, kernels: [KERNEL], problem: DOCKERFILE_GONE });
   });
 
+  test('says so too where nothing is there to be signed or built', async () => {
+    const blocked = { reason: 'SignFailed', message: `Image ${IMAGE} is to be signed, and there is nothing to sign.` } as const;
+    const need = aForeignNeed({ blocked, expect: signed });
+    const [result] = await resolving({}).resolve(need);
+    expect(result).toEqual({ image: IMAGE, key: KEY, kernels: [KERNEL], problem: blocked });
+    expect(await resolving({ [IMAGE]: anImage('1') }).resolve(need)).toMatchObject([{ digest: aDigest('1'), origin: 'Foreign' }]);
+  });
+
   test('is not even looked up where the certificate is what is missing: nothing could be said of it', async () => {
     const blocked = { reason: 'SignFailed', message: 'Secret kmodflow-system/cert does not exist.' } as const;
     const hub = resolving({ [IMAGE]: anImage('1') });
@@ -222,7 +230,7 @@ describe('credentials', () => {
         problem: {
           reason: 'RegistryDenied',
           message:
-            'Secret kmodflow-system/gone, which spec.moduleSpec.imageRepoSecret names, does not exist on the hub. Create it there with the registry\'s credentials.',
+            "Secret kmodflow-system/gone, which spec.moduleSpec.imageRepoSecret names, does not exist on the hub. Create it there with the registry's credentials.",
         },
       },
       { problem: { reason: 'InvalidSpec' } },

@@ -119,6 +119,15 @@ describe('the page in the Temporal UI', () => {
     expect(text.endsWith("line 80\n'''\n**bold** [link](https://example.com)\n```")).toBe(true);
   });
 
+  test('keeps what went wrong apart from the attempt that runs now', () => {
+    const text = page(beginAttempt(resumeRun(failed(fresh()))));
+    expect(text).toContain(`**Now:** Attempt 2 is running as Job kmod-${KEY}-2.`);
+    expect(text).toContain('\n• attempt 1: Build, exit code 2\n');
+    expect(text).toContain('it is tried once more, to be sure.');
+    expect(text).toContain('of the log of attempt 1**');
+    expect(text).not.toContain('attempt 2,');
+  });
+
   test('stays small whatever is on it, and keeps what is wrong and what to do', () => {
     fc.assert(
       fc.property(

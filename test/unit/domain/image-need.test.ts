@@ -199,6 +199,27 @@ describe('an input that is missing', () => {
   });
 });
 
+describe('the version of a need', () => {
+  const spec = specOf({ build: { ...BUILD, secrets: [{ name: 'token' }] }, sign: SIGN });
+  const at = (versions: Record<string, string>): KnownInputs => ({ ...INPUTS, secretVersions: new Map(Object.entries(versions)) });
+  const before = need(spec, at({ key: 'u/1', token: 'u/1', pull: 'u/1' }));
+
+  test.each<[string, KnownInputs]>([
+    ['the content of the key', at({ key: 'u/2', token: 'u/1', pull: 'u/1' })],
+    ['the content of a build secret', at({ key: 'u/1', token: 'u/2', pull: 'u/1' })],
+    ['a Secret that went', { ...at({ key: 'u/1', pull: 'u/1' }), missingSecrets: new Set(['token']) }],
+  ])('is another one after a change of %s, which does not make it another image', (_what, inputs) => {
+    const after = need(spec, inputs);
+    expect(after.version).not.toBe(before.version);
+    expect(after.key).toBe(before.key);
+  });
+
+  test('is the same as long as nothing of it changes, and there is none for an image that somebody else makes', () => {
+    expect(need(spec, at({ key: 'u/1', token: 'u/1', pull: 'u/2' })).version).toBe(before.version);
+    expect(need(specOf({})).version).toBeUndefined();
+  });
+});
+
 describe('the inputs of a revision', () => {
   const spec = specOf({
     build: { ...BUILD, secrets: [{ name: 'token' }] },

@@ -13,6 +13,7 @@ import {
   afterJob,
   afterLook,
   afterTrouble,
+  attemptToFollow,
   beginAttempt,
   beginRun,
   fingerprint,
@@ -218,6 +219,17 @@ describe('a Job', () => {
     expect(withStandingJobs({ ...fresh(), attempts: 6 }, { attempts: 4 }).attempts).toBe(6);
     expect(beginAttempt(withStandingJobs(fresh(), { attempts: 4 }))).toMatchObject({ attempts: 5, job: `kmod-${KEY}-5` });
     expect(beginAttempt(withStandingJobs(fresh(), { attempts: 4, running: 4 }), 4)).toMatchObject({ attempts: 4, state: 'Building' });
+  });
+
+  test('is followed when it runs, unless its end is known and only its controller does not know of it yet', () => {
+    expect(attemptToFollow(fresh(), { attempts: 4 })).toBeUndefined();
+    expect(attemptToFollow(fresh(), { attempts: 4, running: 4 })).toBe(4);
+    const building = beginAttempt({ ...fresh(), attempts: 3 });
+    expect(attemptToFollow(afterTrouble(building, 'The API server is away.', NOW), { attempts: 4, running: 4 })).toBe(4);
+    expect(attemptToFollow(afterJob(building, { ok: false, blocked: rejected.problem }, NOW), { attempts: 4, running: 4 })).toBe(4);
+    for (const result of [failed(), failed(false)])
+      expect(attemptToFollow(afterJob(building, result, NOW), { attempts: 4, running: 4 })).toBeUndefined();
+    expect(attemptToFollow(afterJob(building, failed(), NOW), { attempts: 5, running: 5 })).toBe(5);
   });
 });
 

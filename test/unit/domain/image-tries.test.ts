@@ -10,6 +10,7 @@ import {
   PROVIDED_LOOK_MS,
   provided,
   providedImages,
+  triesFor,
   withNews,
   type ImageTries,
 } from '../../../src/domain/image-tries.js';
@@ -126,7 +127,10 @@ describe('an image that has a workflow of its own', () => {
     expect(imageStates([], [need], after)).toEqual([
       { image: A, kernels: need.kernels, problem: undefined, run: expect.objectContaining({ attempt: 1 }) },
     ]);
-    expect(imageStates([], [need], provided(tries, [A], 5))[0]).toMatchObject({ problem: undefined, run: { state: 'Looking', attempt: 0 } });
+    expect(imageStates([], [need], provided(tries, [A], 5))[0]).toMatchObject({
+      problem: undefined,
+      run: { state: 'Looking', attempt: 0 },
+    });
   });
 
   test('is pinned once it has been provided, if it is still wanted under this key', () => {
@@ -146,4 +150,11 @@ describe('an image that has a workflow of its own', () => {
     expect(imageTries(told, [{ image: A, key: 'k1', kernels: [], problem }], 0)[A]?.run?.state).toBe('Building');
     expect(imageTries(told, [{ image: A, key: 'k2', kernels: [], problem }], 0)[A]?.run).toBeUndefined();
   });
+});
+
+test('an input that has appeared or changed is worth a look at once', () => {
+  const blocked = { reason: 'BuildFailed', message: 'ConfigMap x does not exist.' } as const;
+  const tries = imageTries({}, [{ image: A, key: 'k1', version: 'v1', kernels: [], problem: blocked }], 0);
+  expect(triesFor([aNeed({ key: 'k1', version: 'v1' })], tries)).toEqual(tries);
+  expect(triesFor([aNeed({ key: 'k1', version: 'v2' })], tries)).toEqual({});
 });

@@ -19,6 +19,11 @@ describe('Markdown', () => {
     expect(plain('<<<<', 3)).toBe('&lt;&lt;…');
   });
 
+  test('keeps the Temporal UI from reading a formula into the variables of a Dockerfile', () => {
+    expect(plain('RUN make A=${A} B=${B}')).toBe(String.raw`RUN make A=\${A} B=\${B}`);
+    expect(code('RUN make A=${A} B=${B}')).toBe('`RUN make A=${A} B=${B}`');
+  });
+
   test('leaves names with underscores and brackets readable', () => {
     expect(plain('kernelMappings[0] for 5.14.0-427.el9.x86_64')).toBe('kernelMappings[0] for 5.14.0-427.el9.x86_64');
   });

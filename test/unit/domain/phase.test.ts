@@ -44,6 +44,30 @@ const CASES: readonly [string, Observation | undefined, Partial<PhaseInput>, Pha
   ['nodes are loading', aModule({ fleet: aFleet({ Loaded: 2, Loading: 1 }) }), {}, 'Progressing'],
   ['a cluster gets nothing', aModule({ fleet: aFleet({ Loaded: 2, Excluded: 1 }) }), {}, 'Degraded'],
   ['an image is missing for some kernel', aModule({ needs: [aNeed()] }), {}, 'Degraded'],
+  ['the first image is being made', aModule({ revision: { hash: 'a' }, fleet: aFleet({ Pending: 3 }) }), { making: true }, 'Progressing'],
+  [
+    'the first image is being made, and the clusters are left out until it is there',
+    aModule({ revision: { hash: 'a' }, fleet: aFleet({ Excluded: 3 }) }),
+    { making: true },
+    'Progressing',
+  ],
+  ['the first image cannot be had', aModule({ revision: { hash: 'a' }, fleet: aFleet({ Excluded: 3 }) }), { making: false }, 'Degraded'],
+  [
+    'an image for one more kernel is being made, and its cluster is left out until it is there',
+    aModule({ needs: [aNeed()], fleet: aFleet({ Loaded: 2, Excluded: 1 }) }),
+    { making: true },
+    'Progressing',
+  ],
+  [
+    'a cluster failed while an image is being made',
+    aModule({ needs: [aNeed()], fleet: aFleet({ Failed: 1 }) }),
+    { making: true },
+    'Degraded',
+  ],
+  ['a removal waits for a person while an image is being made', aModule({ removals: held }), { making: true }, 'Degraded'],
+  ['an image is made for a selector that matches nothing any more', aModule({ fleet: aFleet({}) }), { making: true }, 'Pending'],
+  ['an image is made for a fleet that is offline as a whole', aModule({ fleet: aFleet({ Offline: 3 }) }), { making: true }, 'Pending'],
+  ['somebody paused it while an image is being made', aModule({ needs: [aNeed()] }), { paused: true, making: true }, 'Paused'],
 ];
 
 describe('the phase', () => {

@@ -85,6 +85,22 @@ describe('requests', () => {
     expect(sent === '' ? undefined : JSON.parse(sent)).toEqual(body);
   });
 
+  test('a list or watch of metadata alone asks for nothing else, and a plain one for the objects', async () => {
+    server.put('a', 1);
+    const api = connect();
+    await api.listAll(gadgets, { metadataOnly: true });
+    const watching = api.watch(gadgets, { metadataOnly: true, resourceVersion: '0', timeoutSeconds: 5 }, () => undefined);
+    expect(await eventually(() => server.openWatches === 1)).toBe(true);
+    expect(server.requests.map(({ verb, headers }) => `${verb} ${headers.accept}`)).toEqual([
+      'list application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1',
+      'watch application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1',
+    ]);
+    server.endWatches();
+    await watching.catch(() => undefined);
+    await api.listAll(gadgets);
+    expect(last().headers.accept).toBe('application/json');
+  });
+
   test('a namespaced object without a namespace is a bug of the caller and is not sent', async () => {
     await expect(connect().get(resources.secrets, 's')).rejects.toThrow('get Secret s: a namespace is needed');
     expect(server.requests).toEqual([]);

@@ -23,7 +23,8 @@ export const thisMachine: Machine = {
 
 /** Looked at before anything is started. @throws DemoFailure with what is missing and what to do. */
 export function mustBuildHere({ platform, uid, findParts }: Machine): void {
-  if (platform !== 'linux') throw new DemoFailure(`--build needs Linux, and this is ${platform}. Without it the demo ships images that are made already.`);
+  if (platform !== 'linux')
+    throw new DemoFailure(`--build needs Linux, and this is ${platform}. Without it the demo ships images that are made already.`);
   if (uid !== 0)
     throw new DemoFailure(
       '--build needs root, as the demo runs the containers of its build Jobs as processes with a root folder of their own. Run it as root, or without --build, which ships images that are made already.',

@@ -1,6 +1,6 @@
 import { applyDockerfile, applySecret, toolImages, BUILD_ENV } from '../../../test/harness/build-scene.js';
 import { pushBaseImages, type BaseImages } from '../../../test/harness/base-images.js';
-import { startKubelet } from '../../../test/harness/kubelet/index.js';
+import { startKubelet, type Kubelet } from '../../../test/harness/kubelet/index.js';
 import { sampleDockerfile } from '../../../test/harness/sample-module.js';
 import { makeSigningPair } from '../../../test/harness/signing-pair.js';
 import { OPERATOR_NAMESPACE, type Stack } from '../../../test/harness/stack.js';
@@ -20,18 +20,22 @@ export interface BuildInputs {
   readonly dockerfile: string;
 }
 
+export interface BuildStage extends BuildInputs {
+  readonly kubelet: Kubelet;
+}
+
 /** What builds need on the hub: a node for their Jobs, base images in the registry, and the Dockerfile and the signing pair that the module names. */
-export async function setBuildStage(demo: Demo, { api, control, registry }: Stack): Promise<BuildInputs> {
-  await step(
+export async function setBuildStage(demo: Demo, { api, control, registry }: Stack): Promise<BuildStage> {
+  const kubelet = await step(
     demo,
     texts.startingNode,
     () => startKubelet(control, { images: toolImages() }),
-    (kubelet) => kubelet.stop(),
+    (started) => started.stop(),
   );
   const bases = await step(demo, texts.pushingBases, () => pushBaseImages(registry.host));
-  return await step(demo, texts.applyingInputs({ namespace: OPERATOR_NAMESPACE, configMap: DOCKERFILE_CONFIG_MAP, ...SIGNING_SECRETS }), () =>
-    applyInputs(api, bases),
-  );
+  const names = { namespace: OPERATOR_NAMESPACE, configMap: DOCKERFILE_CONFIG_MAP, ...SIGNING_SECRETS };
+  const inputs = await step(demo, texts.applyingInputs(names), () => applyInputs(api, bases));
+  return { kubelet, ...inputs };
 }
 
 async function applyInputs(api: HubApi, images: BaseImages): Promise<BuildInputs> {

@@ -30,7 +30,7 @@ The images. None is in the registry yet, so each is made once, in a Job of its o
   sign        signs the module inside the image; nothing leaves the Job before that
   push        pushes the image, under a tag of its own and under the tag that the module names
 Then the hub looks into the image (right kernel? right signature?) and pins its digest. Two Jobs run at a time, the rest wait in a queue.
-On two cores this takes about ${kernels > 1 ? 'a minute' : 'half a minute'}. The clusters of a kernel get their image as soon as the hub has pinned it.`;
+On two cores this takes ${kernels > 1 ? 'one to two minutes' : 'about half a minute'}. The clusters of a kernel get their image as soon as the hub has pinned it.`;
 
 export interface BuildFacts {
   readonly works: number;
@@ -49,7 +49,11 @@ export const facts = ({ works, jobs, images, manifests }: BuildFacts): string =>
 export const loading = (kernels: readonly string[]): string =>
   `
 The spokes here are simulated; the modules are not. Each built module is taken out of its image, as it stands in the registry, and loaded
-in a virtual machine (QEMU) that boots ${kernels.length === 1 ? 'its kernel' : `its own one of the ${kernels.length} kernels`}. Without hardware virtualisation a machine takes some 10 seconds.`;
+in a virtual machine (QEMU) that boots ${kernels.length === 1 ? 'its kernel' : `its own one of the ${kernels.length} kernels`}. The processor is
+emulated, so that this takes some 10 to 30 seconds for each.`;
+
+export const unknownKey = `These kernels do not know the key of this demo, so they take the modules with the mark E ("unsigned"). A node that enforces signatures needs the certificate
+among its trusted keys.`;
 
 export const imagesShown = (command: string, output: string): string =>
   `\nThe command line shows what is in the images:\n\n  $ ${command}\n${output

@@ -22,6 +22,16 @@ test('the example is pointed at the registry of the demo, nothing else is change
   ]);
 });
 
+test('of a module that is built, the base images are taken from the registry of the demo, too', () => {
+  const adapted = adaptExample(readFileSync(new URL('../../../../tools/demo/sample-kmod.yaml', import.meta.url), 'utf8'), '127.0.0.1:5000');
+  expect(adapted).toMatchObject({
+    name: 'sample-kmod',
+    moduleName: 'kmodflow_sample',
+    manifest: { spec: { moduleSpec: { moduleLoader: { container: { build: { baseImageRegistryTLS: { insecure: true } } } } } } },
+  });
+  expect(adapted.changes.at(-1)).toBe('build.baseImageRegistryTLS.insecure is true, since the base images lie in the same registry.');
+});
+
 test('the image of a kernel is pushed to where the mapping looks for it', () => {
   expect(adaptExample(EXAMPLE, '127.0.0.1:5000').imageFor('6.1.0-56-amd64')).toEqual({
     registry: '127.0.0.1:5000',

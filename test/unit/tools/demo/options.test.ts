@@ -17,6 +17,7 @@ describe('the arguments of the demo', () => {
       withoutClaim: 1,
       once: false,
       fast: false,
+      build: false,
       timeLimitMs: 300_000,
     });
   });
@@ -36,7 +37,18 @@ describe('the arguments of the demo', () => {
       withoutClaim: 0,
       once: true,
       fast: true,
+      build: false,
       timeLimitMs: 90_000,
+    });
+  });
+
+  test('--build has more time, unless told otherwise, and no more kernels than Debian ships', () => {
+    expect(optionsOf('--build')).toMatchObject({ build: true, kernels: 3, timeLimitMs: 900_000 });
+    expect(optionsOf('--build', '--kernels', '2', '--timeout', '3m')).toMatchObject({ build: true, kernels: 2, timeLimitMs: 180_000 });
+    expect(parseDemoArguments(['--build', '--kernels', '4'])).toMatchObject({
+      kind: 'end',
+      exitCode: 2,
+      text: expect.stringContaining('error: --build knows 3 real kernels, not 4. Lower --kernels, or leave --build out.'),
     });
   });
 
@@ -66,7 +78,7 @@ describe('the arguments of the demo', () => {
     const parsed = parseDemoArguments(['--help']);
     expect(parsed).toMatchObject({ kind: 'end', exitCode: 0 });
     const text = parsed.kind === 'end' ? parsed.text : '';
-    for (const option of ['--clusters', '--kernels', '--offline', '--without-claim', '--once', '--fast', '--timeout'])
+    for (const option of ['--clusters', '--kernels', '--offline', '--without-claim', '--once', '--fast', '--build', '--timeout'])
       expect(text.split(`${option} `)).toHaveLength(2);
   });
 

@@ -24,6 +24,17 @@ describe('a line about the rollout', () => {
     );
   });
 
+  test('tells clusters whose image is still being made from those that get nothing', () => {
+    const missing = { reason: 'ImageMissing', message: 'kmodflow makes it.' };
+    const snapshot = {
+      ...aSnapshot(0, { offline: 2, excluded: 8, loaded: 14 }, [{ cluster: 'spoke-02', ...missing }, OFFLINE]),
+      awaitingImage: 7,
+    };
+    expect(progressLine(snapshot)).toBe('14 of 21 reachable clusters loaded; 7 without an image, 2 offline, 1 excluded');
+    expect(new ChangeLog().next(snapshot).join('\n')).not.toContain('ImageMissing');
+    expect(new ChangeLog().next(snapshot).join('\n')).toContain('spoke-23');
+  });
+
   test('names failed clusters and those without matching nodes', () => {
     expect(progressLine(aSnapshot(0, { published: 21, loaded: 19, failed: 1, noNodes: 1 }))).toBe(
       '19 of 21 reachable clusters loaded; 1 no matching nodes, 1 failed',

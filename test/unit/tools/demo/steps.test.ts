@@ -5,7 +5,7 @@ import { Cleanup, step, type Demo } from '../../../../tools/demo/steps.js';
 function aDemo(signal: AbortSignal): Demo & { readonly said: string[] } {
   const said: string[] = [];
   const screen = createScreen({ write: (text) => said.push(text) });
-  const options = { clusters: 1, kernels: 1, offline: 0, withoutClaim: 0, once: true, fast: true, timeLimitMs: 1 };
+  const options = { clusters: 1, kernels: 1, offline: 0, withoutClaim: 0, once: true, fast: true, build: false, timeLimitMs: 1 };
   return { options, kernels: [], screen, signal, cleanup: new Cleanup(), said };
 }
 

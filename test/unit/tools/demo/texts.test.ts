@@ -38,6 +38,23 @@ test('every command to try is complete: nothing has to be filled in', () => {
   ]);
 });
 
+test('where images are built, their workflows and logs are shown, and a change of the Dockerfile is offered', () => {
+  const text = nextSteps({
+    ...STEPS,
+    module: 'sample-kmod',
+    built: { kernel: '6.1.0-56-amd64', dockerfilePath: '.demo/Dockerfile', workflows: ['image/4f6513fb80f5a0ce'] },
+  });
+  for (const part of [
+    '  http://127.0.0.1:8233/namespaces/default/workflows/image%2F4f6513fb80f5a0ce\n',
+    '  kmodflow images sample-kmod ',
+    '  kmodflow logs sample-kmod --kernel 6.1.0-56-amd64 ',
+    '  sed -i s/SAMPLE_VERSION=1.0/SAMPLE_VERSION=1.1/ .demo/Dockerfile ',
+    '  put-dockerfile .demo/Dockerfile ',
+    'its build fails; the status says so',
+  ])
+    expect(text).toContain(part);
+});
+
 test('nothing is offered that would not work here', () => {
   const text = nextSteps({ ...STEPS, offline: [], otherKernel: undefined, hasKubectl: false });
   for (const word of ['kubectl', 'spoke online', 'cloud-amd64']) expect(text).not.toContain(word);
