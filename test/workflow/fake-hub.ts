@@ -75,6 +75,8 @@ export class FakeHub {
   afterPublish: (cluster: string) => FakeCluster['state'] = () => 'Loaded';
   /** An input that every missing image lacks. */
   blocked: Problem | undefined;
+  /** What the workflow of an image tells as soon as it is asked. Default: nothing. */
+  tells: ((need: ImageNeed) => Pick<ImageNews, 'state' | 'problem'>) | undefined;
   removalsFinish = true;
   runs = true;
   readonly before: Partial<Record<keyof Activities, (input: unknown) => Promise<void> | void>> = {};
@@ -127,7 +129,7 @@ export class FakeHub {
     removeWorks: (input) => this.#call('removeWorks', input, () => this.#remove(input)),
     report: (input) => this.#call('report', input, () => void this.reports.push(input)),
     isRunning: (input) => this.#call('isRunning', input, () => this.runs),
-    requestImages: (input) => this.#call('requestImages', input, () => undefined),
+    requestImages: (input) => this.#call('requestImages', input, () => this.#tell(input.requests)),
     requestBuildSlot: (input) => this.#call('requestBuildSlot', input, () => undefined),
     runImageJob: (input) => this.#call('runImageJob', input, () => ({ ok: true, job: 'job', digest: digestOf('built'), seconds: 1 })),
     standingImageJobs: (input) => this.#call('standingImageJobs', input, () => ({ attempts: 0 })),
@@ -232,6 +234,15 @@ export class FakeHub {
     const digest = this.digests.get(kernels[0] ?? '');
     if (digest !== undefined) return { image, key, kernels, digest };
     return { image, key, kernels, problem: blocked ?? { reason: 'ImageMissing', message: `Image ${image} does not exist.` } };
+  }
+
+  async #tell(requests: readonly ImageRequest[]): Promise<void> {
+    for (const { need, requester } of requests) {
+      const { key, image } = need;
+      if (this.tells === undefined) return;
+      const news: ImageNews = { key, image, attempt: 0, ...this.tells(need) };
+      await this.#client.workflow.getHandle(requester.workflowId).signal(IMAGE_NEWS_SIGNAL, news);
+    }
   }
 
   #record({ hash, pins }: RecordRevisionInput) {

@@ -58,18 +58,26 @@ describe('a new module', () => {
   });
 });
 
+/** What the workflow of an image tells that somebody else has to push. */
+const isMissing = ({ image }: Pick<ImageNeed, 'image'>) => ({
+  state: 'Waiting' as const,
+  problem: { reason: 'ImageMissing' as const, message: `Image ${image} does not exist.` },
+});
+
 describe('an image that is missing', () => {
   test('is left to its own workflow for ten minutes, and looked up at once when a person asks', async () => {
     await stage.perform({ c1: 'k1' }, async ({ hub, id, timers, start, until, ready, ask }) => {
       hub.digests.clear();
+      hub.tells = isMissing;
       await start();
-      const waiting = await until('the image to be missed', (s) => s.images[0]?.problem !== undefined);
+      const waiting = await until('the image to be missed', (s) => s.images[0]?.run?.state === 'Waiting');
       expect(waiting.phase).toBe('Pending');
       expect(waiting.images).toEqual([
         {
           image: hub.imageOf('k1'),
           kernels: ['k1'],
           problem: { reason: 'ImageMissing', message: `Image ${hub.imageOf('k1')} does not exist.` },
+          run: { key: 'k1', image: hub.imageOf('k1'), attempt: 0, ...isMissing({ image: hub.imageOf('k1') }) },
         },
       ]);
       const [seconds] = await eventually('a timer', async () => ((await timers()).length > 0 ? timers() : undefined));
@@ -97,6 +105,7 @@ describe('an image that is missing', () => {
   test('keeps back only the clusters that need it', async () => {
     await stage.perform(THREE, async ({ hub, start, until, history }) => {
       hub.digests.delete('k2');
+      hub.tells = isMissing;
       await start();
       const status = await until('the module to be Degraded', (s) => s.phase === 'Degraded');
       expect(hub.publishedTo()).toEqual(['c1', 'c2']);
@@ -109,6 +118,7 @@ describe('an image that is missing', () => {
   test('is rolled out to the rest as a catch-up once it is there', async () => {
     await stage.perform(THREE, async ({ hub, id, start, until, ready, history, ask }) => {
       hub.digests.delete('k2');
+      hub.tells = isMissing;
       await start();
       await until('the module to be Degraded', (s) => s.phase === 'Degraded');
       hub.digests.set('k2', 'sha256:02');
