@@ -30,7 +30,7 @@ export interface RunImageJobHooks {
 }
 
 /** How often the Job is looked at, milliseconds. Two small requests a look, and at most as many Jobs as the queue lets run. */
-const LOOK_MS = 1_000;
+const LOOK_MS = 500;
 /** How long a Job may outlive its deadline before it is given up, milliseconds (10 minutes): then whoever ends Jobs does not work. */
 const OVERDUE_MS = 10 * 60_000;
 /**

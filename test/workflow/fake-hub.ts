@@ -4,8 +4,8 @@ import type { Activities } from '../../activities/index.js';
 import type { Assessment } from '../../src/domain/assess-cluster.js';
 import type { ClusterState } from '../../src/domain/cluster-state.js';
 import { isMassRemoval, summarizeFleet, type Removals } from '../../src/domain/fleet-summary.js';
-import { WAVE_PROGRESS_SIGNAL } from '../../src/domain/messages.js';
-import type { ImageNeed, ImageResult } from '../../src/domain/image-process.js';
+import { IMAGE_NEWS_SIGNAL, WAVE_PROGRESS_SIGNAL } from '../../src/domain/messages.js';
+import type { ImageNeed, ImageNews, ImageRequest, ImageResult } from '../../src/domain/image-process.js';
 import type {
   FollowInput,
   Observation,

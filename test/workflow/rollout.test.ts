@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { ImageNeed } from '../../src/domain/image-process.js';
 import type { PublishInput } from '../../src/domain/process.js';
 import { eventually } from '../harness/eventually.js';
 import { MINUTE, openStage, type Stage } from './stage.js';
