@@ -42,7 +42,10 @@ export interface PlainPod {
     readonly creationTimestamp?: string;
     readonly deletionTimestamp?: string;
   };
-  readonly spec?: { readonly nodeName?: string };
+  readonly spec?: {
+    readonly nodeName?: string;
+    readonly volumes?: readonly { readonly name: string; readonly secret?: { readonly secretName?: string } }[];
+  };
   readonly status?: {
     readonly phase?: string;
     readonly reason?: string;

@@ -24,7 +24,7 @@ export function waitingVerdict(pod: PlainPod | undefined, look: JobLook): Findin
   const waitedMs = look.nowMs - waitingSince(pod, look.nowMs);
   const stuck = containersOfPod(pod).find(({ state }) => state?.waiting !== undefined && !isWaitingForItsTurn(state.waiting.reason));
   if (stuck !== undefined) return ofContainer(stuck, waitedMs);
-  return pod.status?.phase === 'Pending' && !hasBegun(pod) ? ofVolumes(look.events, waitedMs) : { done: false };
+  return pod.status?.phase === 'Pending' && !hasBegun(pod) ? ofVolumes(pod, look.events, waitedMs) : { done: false };
 }
 
 /** Why no node takes a pod; undefined when one has, or nobody has tried yet. */
@@ -34,14 +34,21 @@ export function unschedulable({ status }: PlainPod): string | undefined {
 }
 
 /** Until all volumes are there no container begins, and only an Event tells which one is missing. */
-function ofVolumes(events: readonly PlainEvent[], waitedMs: number): Finding | StillGoing {
+function ofVolumes(pod: PlainPod, events: readonly PlainEvent[], waitedMs: number): Finding | StillGoing {
   const mount = lastEvent(events, 'FailedMount', 'FailedAttachVolume');
   if (mount === undefined) return { done: false };
   const { message = '' } = mount;
-  const what = `a volume of its pod cannot be mounted: ${message}`;
+  const what = `a volume of its pod cannot be mounted${secretBehind(pod, message)}: ${message}`;
   return isMissingInput(message) && waitedMs >= INPUT_PATIENCE_MS
     ? { kind: 'Input', message: what }
     : { done: false, waiting: sentence(what) };
+}
+
+/** The kubelet names the volume, and not always the Secret in which a data key is missing: a person looks for that one. */
+function secretBehind({ spec }: PlainPod, message: string): string {
+  const volume = /volume "([^"]+)"/.exec(message)?.[1];
+  const secret = spec?.volumes?.find(({ name }) => name === volume)?.secret?.secretName;
+  return secret === undefined ? '' : ` (Secret ${secret})`;
 }
 
 const hasBegun = (pod: PlainPod): boolean =>

@@ -1,3 +1,4 @@
+import { count } from '../domain/wording.js';
 import { parseArgs } from 'node:util';
 import { SIGNATURE_HASHES } from '../kmod/sign.js';
 import type { SignatureHash } from '../kmod/sign.js';
@@ -82,7 +83,7 @@ async function sign(args: readonly string[], surroundings: Surroundings): Promis
   const onSigned = (path: string, bytes: { readonly before: number; readonly after: number }): void =>
     surroundings.print(`Signed ${path} (${bytes.before} → ${bytes.after} bytes, ${hash}) by ${wholeSubject(pair.certificate)}`);
   const { digest, signed, rewrittenLayers } = await signImage({ layout, files: values.file, pair, hash, onSigned });
-  surroundings.print(`${signed} files signed, ${rewrittenLayers} layers written anew: the image is ${digest} now.`);
+  surroundings.print(`${count(signed, 'file')} signed, ${count(rewrittenLayers, 'layer')} written anew: the image is ${digest} now.`);
 }
 
 async function readPair(

@@ -196,7 +196,8 @@ describe('an input that is not there', () => {
       await waitsFor(name, 'SignFailed', `${missing('secretless-key')}holds the signing key, does not exist in the operator namespace.`);
       // Whether the key's Secret has the right data key is for the node to find out: the hub never reads it.
       await applySecret(stage.api, 'secretless-key', { pem: pair.key });
-      const told = /"waiting":"A volume of its pod cannot be mounted: [^\n]*secretless-key/;
+      const told =
+        /"waiting":"A volume of its pod cannot be mounted \(Secret secretless-key\): [^\n]*references non-existent secret key: key/;
       await eventually('the hub to tell', () => told.test(stage.hub().log()) || undefined, { timeoutMs: MINUTE });
       await applySecret(stage.api, 'secretless-key', { key: pair.key });
       await stage.ready(name, 1);

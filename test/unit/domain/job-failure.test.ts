@@ -233,6 +233,15 @@ describe('a pod that waits', () => {
     aPod({ phase: 'Pending', initContainerStatuses: [{ name: 'sign-check', image: 'signer:1', state: { waiting: { reason, message } } }] });
   const mountEvent = (message: string) => [{ reason: 'FailedMount', message }];
 
+  test('for a data key that is missing in a Secret names the Secret, which the kubelet does not', () => {
+    const message = 'MountVolume.SetUp failed for volume "key" : references non-existent secret key: key';
+    const pod = { ...aPod({ phase: 'Pending' }), spec: { volumes: [{ name: 'key', secret: { secretName: 'signing-key' } }] } };
+    expect(classifyJob(look({ pods: [pod], events: mountEvent(message), nowMs: since(0) }), subjectOf(build))).toEqual({
+      done: false,
+      waiting: `A volume of its pod cannot be mounted (Secret signing-key): ${message}.`,
+    });
+  });
+
   test('for our own image is given five minutes', () => {
     const pods = [stuck('ImagePullBackOff', 'Back-off pulling image "signer:1"')];
     const early = look({ pods, nowMs: since(IMAGE_PULL_PATIENCE_MS - 1) });

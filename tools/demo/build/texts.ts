@@ -49,8 +49,7 @@ export const facts = ({ works, jobs, images, manifests }: BuildFacts): string =>
 export const loading = (kernels: readonly string[]): string =>
   `
 The spokes here are simulated; the modules are not. Each built module is taken out of its image, as it stands in the registry, and loaded
-in a virtual machine (QEMU) that boots ${kernels.length === 1 ? 'its kernel' : `its own one of the ${kernels.length} kernels`}. The processor is
-emulated, so that this takes some 10 to 30 seconds for each.`;
+in a virtual machine (QEMU) that boots ${kernels.length === 1 ? 'its kernel' : `its own one of the ${kernels.length} kernels`}. The processor is emulated: 5 to 40 seconds for each.`;
 
 export const unknownKey = `These kernels do not know the key of this demo, so they take the modules with the mark E ("unsigned"). A node that enforces signatures needs the certificate
 among its trusted keys.`;
