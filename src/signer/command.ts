@@ -1,5 +1,5 @@
-import { count } from '../domain/wording.js';
 import { parseArgs } from 'node:util';
+import { count } from '../domain/wording.js';
 import { SIGNATURE_HASHES } from '../kmod/sign.js';
 import type { SignatureHash } from '../kmod/sign.js';
 import { SigningFailure } from './failure.js';
