@@ -32,7 +32,7 @@ export interface ModuleOptions extends Partial<Omit<McmOptions, 'name' | 'regist
   /** Further settings of the build. */
   readonly build?: Readonly<Record<string, unknown>>;
   readonly sign?: Readonly<Record<string, unknown>>;
-  /** Tag and repository without the host; default `kmods/<module>:${KERNEL_FULL_VERSION}`. */
+  /** Repository and tag without the host, or `://host/repository:tag` for another host; default `kmods/<module>:${KERNEL_FULL_VERSION}`. */
   readonly image?: string;
   readonly container?: Readonly<Record<string, unknown>>;
 }
