@@ -1,7 +1,7 @@
 import { eventually } from '../test/harness/eventually.js';
 import { createFleet, type Fleet } from '../test/harness/fleet.js';
 import { startHubProcess, type HubProcess } from '../test/harness/hub-process.js';
-import { anMcm, applyMcm, getMcm } from '../test/harness/mcm.js';
+import { anMcm, applyMcm, getMcm, MODULE as KERNEL_MODULE } from '../test/harness/mcm.js';
 import { startStack, type Stack } from '../test/harness/stack.js';
 import type { AuditEvent } from '../test/harness/audit.js';
 
@@ -33,7 +33,12 @@ export async function setScene({ clusters, kernels }: SceneOptions): Promise<Sce
   const fleet = await createFleet(stack.api, { clusters, kernels: names, labels: { fleet: 'test' } });
   const digests = new Map<string, string>();
   for (const kernel of names) {
-    const { digest } = await stack.registry.pushImage({ repository: `kmods/${MODULE}`, tag: kernel, kernels: [kernel] });
+    const { digest } = await stack.registry.pushImage({
+      repository: `kmods/${MODULE}`,
+      tag: kernel,
+      kernels: [kernel],
+      modules: [KERNEL_MODULE],
+    });
     digests.set(kernel, digest);
   }
   const startHub = (): Promise<HubProcess> =>

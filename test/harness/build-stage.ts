@@ -8,6 +8,7 @@ import { applyDockerfile, startBuildScene, type BuildScene, type BuildSceneOptio
 import { eventually } from './eventually.js';
 import { follow } from './follow.js';
 import { startGate, type Gate } from './gate.js';
+import type { ContainerRun } from './kubelet/index.js';
 import type { HubProcess } from './hub-process.js';
 import { anMcm, applyMcm, getMcm, worksOf, type McmOptions, type StoredMcm } from './mcm.js';
 import { repositoryRoot } from './parts.js';
@@ -65,10 +66,11 @@ export interface BuildStage extends Omit<BuildScene, 'startHub'> {
   readonly pins: (name: string) => Promise<Pins>;
   /** Every Job for images of `kmods/<module>`, in the order of their creation. @param host default: that of the registry. */
   readonly jobs: (module: string, host?: string) => SeenJob[];
-  /** Jobs that had not ended at the same time, of all that were seen since the start: the most. */
-  readonly mostJobsAtOnce: () => number;
-  /** Begins to count anew. */
-  readonly forgetMost: () => void;
+  /**
+   * Build pods that ran at the same time, from the start of their first container to the end of their last one: the most since then. Jobs themselves overlap for a moment: the
+   * hub goes on when a pod tells its digest, and the Job's controller needs a little longer to call the Job complete.
+   */
+  readonly mostBuildsAtOnce: (since: Date) => number;
   /** Tags that were pushed to `kmods/<module>`, sorted; those of the harness are among them. */
   readonly pushes: (module: string) => string[];
   /** The pod of a Job, once that container runs. */
@@ -82,18 +84,11 @@ export interface BuildStageOptions extends BuildSceneOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-interface Ended {
-  readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
-}
-const hasEnded = (job: KubernetesObject): boolean =>
-  ((job as unknown as Ended).status?.conditions ?? []).some((c) => ['Complete', 'Failed'].includes(c.type) && c.status === 'True');
-
 export async function startBuildStage({ prebuilt: kernels, env = {}, ...options }: BuildStageOptions): Promise<BuildStage> {
   const [scene, gate] = await Promise.all([startBuildScene(options), startGate()]);
   const { api, registry, bases, control, temporal, kubelet } = scene;
   const prebuilt = await pushPrebuilt(registry, kernels);
   const seen = new Map<string, SeenJob>();
-  let most = 0;
   const following = follow(api, resources.jobs, (key, object) => {
     if (object === undefined) {
       for (const [uid, job] of seen) if (key.endsWith(`/${job.name}`)) seen.set(uid, { ...job, gone: true });
@@ -101,7 +96,6 @@ export async function startBuildStage({ prebuilt: kernels, env = {}, ...options 
       const { name, uid = '', annotations = {} } = object.metadata;
       seen.set(uid, { name, image: annotations['kmodflow.io/image'] ?? '', object, gone: false });
     }
-    most = Math.max(most, [...seen.values()].filter((job) => !job.gone && !hasEnded(job.object)).length);
   });
   await following.ready;
   let hub = await scene.startHub({ env });
@@ -146,8 +140,7 @@ export async function startBuildStage({ prebuilt: kernels, env = {}, ...options 
       return JSON.parse(metadata.annotations?.[PINS_ANNOTATION] ?? '{}') as Pins;
     },
     jobs: (module, host = registry.host) => [...seen.values()].filter(({ image }) => image.startsWith(`${host}/kmods/${module}:`)),
-    mostJobsAtOnce: () => most,
-    forgetMost: () => void (most = 0),
+    mostBuildsAtOnce: (since) => mostAtOnce(kubelet.runs().filter((r) => r.startedAt >= since)),
     pushes: (module) =>
       registry
         .pushes()
@@ -195,6 +188,16 @@ function aModule(registryHost: string, name: string, options: ModuleOptions): Re
       ...container,
     },
   });
+}
+
+function mostAtOnce(runs: readonly ContainerRun[]): number {
+  const pods = new Map<string, readonly [number, number]>();
+  for (const { uid, startedAt, finishedAt } of runs) {
+    const [from, to] = pods.get(uid) ?? [Infinity, -Infinity];
+    pods.set(uid, [Math.min(from, startedAt.getTime()), Math.max(to, finishedAt?.getTime() ?? Infinity)]);
+  }
+  const spans = [...pods.values()];
+  return Math.max(0, ...spans.map(([start]) => spans.filter(([from, to]) => from <= start && start < to).length));
 }
 
 /** Runs the built command as a process of its own. */
