@@ -205,6 +205,7 @@ test('a queue with a long history continues as new and forgets nobody', async ()
     builds.outcome = (input) => (gates.has(input.need.key) ? builds.succeed(input) : undefined);
     const keys = await askFor(scene, ['first', 'second', 'first', 'second', 'first', 'third']);
     await inQueue(scene, 2, 4);
+    await eventually('two builds at once', async () => (builds.mostRunning === 2 ? true : undefined));
     const statuses = () => Promise.all(keys.map((key) => scene.status(key).catch(() => key)));
     await eventually(
       'all images to be made',
