@@ -1,5 +1,5 @@
 # Compiles the module for one kernel. There is no build context: sources come from a URL, from a base image, or are written by a RUN step.
-FROM docker.io/library/debian:bookworm AS build
+FROM debian:bookworm AS build
 # kmodflow passes the kernel (also as KERNEL_VERSION), MOD_NAME and MOD_NAMESPACE; DRIVER_VERSION comes from the spec's buildArgs.
 ARG KERNEL_FULL_VERSION
 ARG DRIVER_VERSION
@@ -14,5 +14,5 @@ RUN mkdir -p /opt/lib/modules/${KERNEL_FULL_VERSION} \
  && depmod -b /opt ${KERNEL_FULL_VERSION}
 
 # Spokes copy the files out of the image with its own shell and cp.
-FROM docker.io/library/busybox:stable
+FROM busybox:stable
 COPY --from=build /opt /opt

@@ -17,17 +17,11 @@ build_parts=$cache/build-parts-$debian_suite-$build_parts_recipe
 
 build_parts_ready() { [ -f "$build_parts/parts.json" ]; }
 
-# The mirrors that this machine uses for the suite, if it does, since a company's network may reach no other; else Debian's own.
+# The mirrors that this machine uses for the suite, if it does, since a company's network may reach no other. Nothing: mmdebstrap takes Debian's own.
 debian_sources() {
   sources=$(apt-get indextargets --format '$(CODENAME) $(ORIGIN) $(REPO_URI) $(RELEASE) main' 'Created-By: Packages' 'Component: main' 2>/dev/null |
     sed -n "s|^$debian_suite[a-z-]* Debian \(.*\)|deb [signed-by=$debian_keyring] \1|p" | sort -u)
-  case $sources in
-    *" $debian_suite main"*) printf '%s\n' "$sources" ;;
-    *)
-      printf "deb [signed-by=$debian_keyring] http://deb.debian.org/%s main\n" \
-        "debian $debian_suite" "debian $debian_suite-updates" "debian-security $debian_suite-security"
-      ;;
-  esac
+  case $sources in *" $debian_suite main"*) printf '%s\n' "$sources" ;; esac
 }
 
 unpack_debian() {
@@ -35,6 +29,8 @@ unpack_debian() {
   apt-config dump Acquire 2>/dev/null | grep -v '^Acquire::IndexTargets' >"$scratch/apt.conf" || true
   echo 'APT::Install-Recommends "false";' >>"$scratch/apt.conf"
   debian_sources >"$scratch/sources.list"
+  set --
+  [ ! -s "$scratch/sources.list" ] || set -- "$scratch/sources.list"
   headers=$(for flavour in $kernel_flavours; do printf ',linux-headers-%s' "$flavour"; done)
   # shellcheck disable=SC2016 # mmdebstrap's shell expands $1
   mmdebstrap --variant=extract --architectures=amd64 --format=tar --skip=cleanup,output/dev,output/mknod \
@@ -42,7 +38,7 @@ unpack_debian() {
     --setup-hook='for d in bin sbin lib lib64; do mkdir -p "$1/usr/$d"; ln -s "usr/$d" "$1/$d"; done' \
     --extract-hook="$(cat "$root/tools/install/kbuild-hook.sh")" \
     --extract-hook="tar-out /parts $scratch/parts.tar" --extract-hook='rm -rf "$1/parts"' \
-    "$debian_suite" "$scratch/kbuild.tar" "$scratch/sources.list" </dev/null
+    "$debian_suite" "$scratch/kbuild.tar" "$@" </dev/null
 }
 
 digest() { sha256sum "$1" | cut -c1-64; }
@@ -93,7 +89,7 @@ install_build_parts() {
   make_scratch
   run_step 'kernels and base images: fetching and unpacking Debian packages, takes about a minute, once' "$scratch/log" unpack_debian || fail_step \
     'the kernels and base images cannot be had: mmdebstrap failed.' "mmdebstrap --variant=extract … $debian_suite" "$scratch/log" \
-    'check the network, and that this machine reaches the mirrors that apt uses (or http://deb.debian.org)' \
+    "check the network, and that this machine reaches the mirrors that apt uses, or Debian's own" \
     "check that the disk of $cache has 1 GB free, and that of ${TMPDIR:-/tmp} as well" \
     'without root, check that user namespaces are allowed and that /etc/subuid has an entry for you' \
     'run make again'
