@@ -30,10 +30,12 @@ function phaseOfFleet(
 ): Phase {
   const loading = states.Publishing + states.Applied + states.Loading;
   if (selected === 0) return 'Pending';
-  if (revision.name === undefined && making) return 'Progressing';
-  if (revision.name === undefined) return states.Excluded > 0 ? 'Degraded' : 'Pending';
+  if (revision.name === undefined) return withoutRevision(states.Excluded, making);
   if (states.Failed > 0 || removals.held) return 'Degraded';
   if (states.Offline === selected) return 'Pending'; // of an unreachable fleet nothing can be said
   if (catchingUp || making || behind > 0 || loading > 0) return 'Progressing';
   return states.Excluded > 0 || needs.length > 0 ? 'Degraded' : 'Ready';
 }
+
+/** No image has a digest yet. */
+const withoutRevision = (excluded: number, making: boolean): Phase => (making ? 'Progressing' : excluded > 0 ? 'Degraded' : 'Pending');
