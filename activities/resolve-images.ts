@@ -10,8 +10,6 @@ import { credentialsFromSecret, type ReadImage, type RegistryCredentials } from 
 import type { Deps } from './deps.js';
 
 const AT_ONCE = 8;
-/** An inspection reads whole images: fewer of them at a time, so that memory stays bounded. */
-const INSPECTIONS_AT_ONCE = 2;
 
 type ResolveDeps = Pick<Deps, 'api' | 'registry' | 'inputs' | 'operatorNamespace'>;
 
@@ -55,7 +53,6 @@ function createLook(deps: ResolveDeps): (need: ImageNeed) => Promise<ImageResult
     secrets.set(name, known);
     return known;
   };
-  const inspecting = limit(INSPECTIONS_AT_ONCE);
 
   return async (need) => {
     const failed = (problem: Problem, more: Partial<FailedImageResult> = {}): FailedImageResult => ({
@@ -77,7 +74,7 @@ function createLook(deps: ResolveDeps): (need: ImageNeed) => Promise<ImageResult
         // Nothing can be made while an input is missing: that is what a person has to know.
         return need.blocked === undefined ? failed(found.problem, { toMake: need.recipe !== undefined }) : failed(need.blocked);
       }
-      return await inspecting(() => inspect(deps, need, found, access));
+      return await inspect(deps, need, found, access);
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       if (error.reason === undefined && error.kind === 'Unavailable') throw error; // Kubernetes, not the registry
@@ -147,24 +144,6 @@ async function unlessMissing(request: Promise<ReadImage>): Promise<ReadImage | u
     if (isFault(error, 'Missing') && error.reason === 'ImageMissing') return undefined;
     throw error;
   }
-}
-
-/** Runs at most `most` of them at once, in the order in which they came. */
-function limit(most: number): <T>(work: () => Promise<T>) => Promise<T> {
-  const waiting: (() => void)[] = [];
-  let running = 0;
-  return async (work) => {
-    if (running < most) running += 1;
-    else await new Promise<void>((resolve) => waiting.push(resolve));
-    try {
-      return await work();
-    } finally {
-      // The place passes straight to the next in line, so that a newcomer cannot slip in between.
-      const next = waiting.shift();
-      if (next === undefined) running -= 1;
-      else next();
-    }
-  };
 }
 
 async function readCredentials(

@@ -124,10 +124,9 @@ export interface FailedImageResult {
 
 export type ImageResult = ResolvedImageResult | FailedImageResult;
 
-/** One image's problem; without `kernel` it holds for every kernel that the image is for. */
+/** One image's problem: it holds for every kernel that waits for the image. */
 export interface ImageProblem extends Problem {
   readonly image: string;
-  readonly kernel?: string | undefined;
 }
 
 /** `Waiting`: for a person, a changed input or the next attempt. `Queued`: for a free build slot. */

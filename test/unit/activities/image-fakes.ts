@@ -47,7 +47,6 @@ export function aRegistry(images: Readonly<Record<string, StoredImage | Error>>)
   const reads: string[] = [];
   const asks: InspectionAsk[] = [];
   const options: (ResolveOptions | undefined)[] = [];
-  const inspections = { running: 0, most: 0 };
   const client = {
     read: (image: string, access?: ResolveOptions): Promise<ReadImage> => {
       reads.push(image);
@@ -59,16 +58,13 @@ export function aRegistry(images: Readonly<Record<string, StoredImage | Error>>)
     },
     inspect: async ({ image }: ReadImage, ask: InspectionAsk): Promise<Inspection> => {
       asks.push(ask);
-      inspections.running += 1;
-      inspections.most = Math.max(inspections.most, inspections.running);
       // Ends at another time than its neighbours.
       for (let i = 0; i < 3 + (asks.length % 5); i++) await Promise.resolve();
-      inspections.running -= 1;
       const stored = images[image];
       return stored instanceof Error || stored?.inspection === undefined ? allRight(ask) : stored.inspection(ask);
     },
   } as unknown as RegistryClient;
-  return { client, reads, asks, options, inspections };
+  return { client, reads, asks, options };
 }
 
 /** Stands for a certificate: nobody looks into it here. */
